@@ -1,0 +1,1 @@
+"""Decks in, waveforms out: the only place that knows PySpice and ngspice."""
