@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,11 +21,23 @@ import platformdirs
 from cosim.errors import CosimError
 from cosim.spice import locate
 
-CURE = (
-    "type `make setup` in the source tree, or: apt install libngspice0 (Debian, Ubuntu), "
-    "brew install libngspice (macOS), conda install -c conda-forge ngspice-lib; "
-    "or set NGSPICE_LIBRARY_PATH to a libngspice of version 39 or newer"
-)
+WAYS = {
+    "source": "make ngspice",
+    "darwin": "brew install libngspice",
+    "linux": "apt install libngspice0",
+    "other": "conda install -c conda-forge ngspice-lib",
+}
+
+
+def cure() -> str:
+    """The command that brings a good ngspice to this machine."""
+    if os.environ.get("NGSPICE_LIBRARY_PATH"):
+        return "unset NGSPICE_LIBRARY_PATH"
+    if (Path(__file__).parents[2] / "tools" / "get_ngspice.py").is_file():
+        return WAYS["source"]
+    if sys.platform.startswith("linux") and not shutil.which("apt"):
+        return WAYS["other"]
+    return WAYS.get(sys.platform, WAYS["other"])
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ def find_library() -> Path | None:
         path = Path(chosen).expanduser()
         if not path.is_file():
             raise CosimError(
-                "there is no such file; correct the variable, or unset it to have a library found",
+                "there is no such file; correct the variable, or unset it",
                 key="NGSPICE_LIBRARY_PATH",
                 value=chosen,
             )
@@ -86,7 +99,7 @@ def probe(*, fresh: bool = False) -> Simulator:
     """
     library, program = find_library(), find_program()
     if library is None and program is None:
-        raise CosimError(f"no ngspice was found on this machine; {CURE}")
+        raise CosimError(f"no ngspice was found on this machine; type: {cure()}")
     key = f"1|{_fingerprint(library)}|{_fingerprint(program)}|{os.environ.get('SPICE_SCRIPTS', '')}"
     kept = None if fresh else _read_kept(key)
     found = kept or _look(library, program)
@@ -105,7 +118,7 @@ def _look(library: Path | None, program: Path | None) -> dict[str, Any]:
     program_version, program_klu = (None, False) if program is None else _look_at_program(program)
     if library is None:
         if program_version is None:
-            raise CosimError(f"{program} does not start; {CURE}")
+            raise CosimError(f"{program} does not start, and there is no libngspice; type: {cure()}")
         return {
             "version": program_version,
             "version_text": str(program_version),
@@ -116,7 +129,7 @@ def _look(library: Path | None, program: Path | None) -> dict[str, Any]:
         }
     found = locate.report(library)
     if "error" in found:
-        raise CosimError(f"this libngspice cannot be used ({found['error']}); {CURE}", file=library)
+        raise CosimError(f"this libngspice cannot be used ({found['error']}); type: {cure()}", file=library)
     return {
         "version": found["version"],
         "version_text": found["version_text"],
@@ -136,7 +149,12 @@ def _look_at_program(program: Path) -> tuple[int | None, bool]:
         for arguments in (["--version"], ["-n", "-b", str(deck)]):
             try:
                 done = subprocess.run(
-                    [str(program), *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+                    [str(program), *arguments],
+                    cwd=folder,
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                    check=False,
                 )
             except (OSError, subprocess.TimeoutExpired):
                 return None, False

@@ -83,7 +83,11 @@ def load_companions(library: str | Path) -> list[ctypes.CDLL]:
     if not any(parent.name == "ngspice" for parent in folder.parents):
         return []  # not ours: a system's folder is full of libraries that are nobody's companions
     names = ("libgcc_s.so.1", "libstdc++.so.6", "libgomp.so.1")
-    return [ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL) for name in names if (folder / name).is_file()]
+    return [
+        ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL)
+        for name in names
+        if (folder / name).is_file()
+    ]
 
 
 def report(library: str | Path, timeout: float = 60.0) -> dict[str, Any]:
@@ -97,7 +101,13 @@ def report(library: str | Path, timeout: float = 60.0) -> dict[str, Any]:
         command = [sys.executable, "-I", str(Path(__file__).resolve()), str(Path(library).resolve())]
         try:
             done = subprocess.run(
-                command, cwd=empty, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+                command,
+                cwd=empty,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return {"error": f"gave no answer within {timeout:g} s"}

@@ -1,0 +1,157 @@
+"""The contract with the simulator: a `Deck` goes in, a `Result` comes out.
+
+A deck holds everything that can change the answer (circuit text, analyses, saved signals, tolerances), as plain
+text, so that its sha256 names the answer and anybody can run the kept file with any ngspice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+DECK_FORMAT = "cosim.deck/1"
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """Numerical options written into every deck, so that no default of a simulator version matters.
+
+    The defaults are tighter than ngspice's own (reltol 1e-3): thresholds are wanted to some 10 uV on signals of
+    1 V, and a transient's charge error is about reltol times its swing.
+    """
+
+    reltol: float = 1e-5
+    abstol: float = 1e-13  # [A]
+    vntol: float = 1e-8  # [V]
+    chgtol: float = 1e-16  # [C]
+    gmin: float = 1e-14  # [S], far below the leakage of the least conducting cell (0.1 uS)
+    trtol: float = 7.0  # ngspice's default without XSPICE; with XSPICE it is silently 1
+    method: str = "trap"  # or "gear"
+    maxord: int = 2
+    itl1: int = 300
+    itl4: int = 60
+    temperature: float = 27.0  # [deg C]
+
+    def line(self) -> str:
+        """The `.options` lines of the deck."""
+        return (
+            f".options reltol={self.reltol:g} abstol={self.abstol:g} vntol={self.vntol:g} chgtol={self.chgtol:g}"
+            f" gmin={self.gmin:g} trtol={self.trtol:g}\n"
+            f".options method={self.method} maxord={self.maxord} itl1={self.itl1} itl4={self.itl4}"
+            f" temp={self.temperature:g} tnom=27"
+        )
+
+
+@dataclass(frozen=True)
+class Deck:
+    """A complete simulation: circuit, analyses and tolerances.
+
+    Parameters
+    ----------
+    title: one line, for people.
+    circuit: netlist text without title, `.options`, `.save` and analyses; models and subcircuits written out, no
+        `.include`, so that the deck depends on no other file.
+    analyses: dot lines, e.g. `(".tran 1n 1u",)`.
+    saves: signals to keep, e.g. `("v(out)", "i(vdd)")`; nothing else is stored.
+    tolerances: numerical options.
+    sample_at: times [s] at which a transient's signals are kept (linear between the simulator's own points); empty
+        keeps every point. Put them on edges of sources, where the simulator has a point of its own.
+    """
+
+    title: str
+    circuit: str
+    analyses: tuple[str, ...]
+    saves: tuple[str, ...]
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    sample_at: tuple[float, ...] = ()
+
+    def text(self, *, klu: bool) -> str:
+        """The netlist as ngspice reads it; `klu` chooses the sparse solver (KLU, else Sparse 1.3)."""
+        saves = "\n".join(
+            ".save " + " ".join(self.saves[first : first + 16]) for first in range(0, len(self.saves), 16)
+        )
+        solver = ".options klu" if klu else ".options sparse"
+        lines = [
+            "* " + " ".join(self.title.split()),
+            self.circuit.strip("\n"),
+            self.tolerances.line(),
+            solver,
+            saves,
+            *self.analyses,
+            ".end",
+        ]
+        return "\n".join(line for line in lines if line) + "\n"
+
+    def key(self, simulator: str, *, klu: bool) -> str:
+        """sha256 over the text and the simulator's identity (name, version): the name of the answer."""
+        samples = " ".join(repr(time) for time in self.sample_at)
+        content = "\n".join((DECK_FORMAT, simulator, samples, self.text(klu=klu)))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def with_tolerances(self, **changes: object) -> Deck:
+        """The same deck with some tolerances changed."""
+        return replace(self, tolerances=replace(self.tolerances, **changes))  # type: ignore[arg-type]
+
+
+class FailureKind(StrEnum):
+    """What went wrong in a simulation."""
+
+    NO_CONVERGENCE = "no convergence"
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+    BAD_NETLIST = "bad netlist"
+    MISSING_MODEL = "missing model"
+    NOT_FINITE = "not finite"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a simulation gave no usable answer: the kind, and the line of the log that says it."""
+
+    kind: FailureKind
+    line: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a deck gave.
+
+    Attributes
+    ----------
+    key: sha256 of the deck (`Deck.key`).
+    signals: name (`"time"`, `"v(out)"`, `"i(vdd)"`, lower case) -> array of shape (points,); of the last analysis.
+    failure: None when every saved signal is there and finite.
+    log: what the simulator printed.
+    elapsed: wall time of the successful attempt [s].
+    attempts: names of the rungs of the retry ladder that were tried, in order.
+    deck_file: where deck and log of a failure are kept.
+    """
+
+    key: str
+    signals: Mapping[str, NDArray[np.float64]]
+    failure: Failure | None
+    log: str
+    elapsed: float
+    attempts: tuple[str, ...] = ("as written",)
+    deck_file: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        return self.signals[name.lower()]
+
+
+def sampled(signals: Mapping[str, NDArray[np.float64]], times: tuple[float, ...]) -> dict[str, NDArray[np.float64]]:
+    """The signals at the given times [s], by straight lines between the simulator's points; all of them if empty."""
+    if not times or "time" not in signals:
+        return dict(signals)
+    grid = np.asarray(times, dtype=np.float64)
+    own = signals["time"]
+    return {name: grid if name == "time" else np.interp(grid, own, values) for name, values in signals.items()}

@@ -1,0 +1,1 @@
+"""Tiles: DAC + crossbar + ramp ADC behind one protocol, at four fidelities."""
