@@ -49,7 +49,7 @@ def weight_codes(weights: ArrayLike, bits: int, w_max: float) -> NDArray[np.int6
 
 def quantise_weights(weights: ArrayLike, bits: int, w_max: float) -> NDArray[np.float64]:
     """The weights the array is meant to hold, n w_max / N, in units of the network; idempotent."""
-    return weight_codes(weights, bits, w_max) * (w_max / full_scale(bits))
+    return weight_codes(weights, bits, w_max).astype(np.float64) * (w_max / full_scale(bits))
 
 
 def codes_from_mac(mac: ArrayLike, thresholds: ArrayLike) -> NDArray[np.int64]:
@@ -62,6 +62,6 @@ def codes_from_mac(mac: ArrayLike, thresholds: ArrayLike) -> NDArray[np.int64]:
 
 
 def decode(codes: ArrayLike, low: float, high: float, bits: int) -> NDArray[np.float64]:
-    """Activation that a code stands for, the middle of its interval: y = low + (c + 1/2)(high - low) / 2^b."""
+    """Activation that a code stands for, mid-interval: y = low + (c + 1/2)(high - low) / 2^b."""
     step = (high - low) / 2 ** checked_bits(bits)
     return low + (np.asarray(codes, dtype=np.float64) + 0.5) * step
