@@ -1,0 +1,1 @@
+"""Studies: accuracy over chips, the ladder of non-idealities, SPICE in the loop; and their error bars."""
