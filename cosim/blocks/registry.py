@@ -1,0 +1,110 @@
+"""Name -> block. A new block is a package with the attributes of `Block` and one line here, or an entry point.
+
+From another distribution:
+
+    [project.entry-points."cosim.blocks"]
+    my_adc = "my_package.my_adc"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel
+
+from cosim.errors import CosimError, did_you_mean
+
+BUILT_IN = {
+    "ramp_adc": "cosim.blocks.ramp_adc",
+    "crossbar": "cosim.blocks.crossbar",
+}
+ENTRY_POINT_GROUP = "cosim.blocks"
+_ATTRIBUTES = ("NAME", "DESCRIPTION", "SWEEPS", "FIGURES", "Config", "characterise", "fit", "load_model")
+
+
+class Block(Protocol):
+    """What the package of a block offers.
+
+    Its `__init__` must be cheap: it holds the four constants and imports what simulates only when that is
+    asked for (a module-level `__getattr__`, or imports inside the functions), because `cosim characterise
+    --list` loads it.
+
+    Attributes
+    ----------
+    NAME: the name in the registry.
+    DESCRIPTION: one line.
+    SWEEPS: name of a dimension -> what is swept, with its unit.
+    FIGURES: name of a variable of the data set -> what it is, with its unit.
+    Config: pydantic model of the configuration (see `cosim.blocks.config`).
+    characterise: config -> data set (see `cosim.blocks.dataset`).
+    fit: data set -> behavioural model.
+    load_model: path of a model file -> behavioural model.
+    """
+
+    NAME: str
+    DESCRIPTION: str
+    SWEEPS: Mapping[str, str]
+    FIGURES: Mapping[str, str]
+    Config: type[BaseModel]
+    characterise: Callable[..., Any]
+    fit: Callable[..., Any]
+    load_model: Callable[..., Any]
+
+
+def block_names() -> list[str]:
+    """All names, those of cosim first."""
+    return [*BUILT_IN, *sorted(_installed())]
+
+
+def get_block(name: str) -> Block:
+    """The block of that name, imported on first use; CosimError when there is none or it cannot be used."""
+    installed = _installed()
+    if name in BUILT_IN:
+        return cast(Block, import_module(BUILT_IN[name]))
+    if name not in installed:
+        names = block_names()
+        raise CosimError(f"unknown block.{did_you_mean(name, names)}", value=name, allowed=names)
+    point = installed[name]
+    try:
+        block = point.load()
+    except Exception as error:  # somebody else's package may fail in any way
+        raise CosimError(f"this block cannot be imported from {point.value}: {error}", value=name) from error
+    lacking = [attribute for attribute in _ATTRIBUTES if not hasattr(block, attribute)]
+    if lacking:
+        raise CosimError(f"this block, from {point.value}, lacks: {', '.join(lacking)}", value=name)
+    return cast(Block, block)
+
+
+def list_blocks() -> list[dict[str, Any]]:
+    """Name, description, sweeps and figures of every block, for `cosim characterise --list`.
+
+    A block of another distribution that cannot be used stands in the list with its `error`.
+    """
+    blocks: list[dict[str, Any]] = []
+    for name in block_names():
+        try:
+            block = get_block(name)
+        except CosimError as error:
+            blocks.append({"name": name, "error": str(error)})
+            continue
+        blocks.append(
+            {
+                "name": name,
+                "description": block.DESCRIPTION,
+                "sweeps": dict(block.SWEEPS),
+                "figures": dict(block.FIGURES),
+            }
+        )
+    return blocks
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    """Entry points of other distributions; a name of cosim's own cannot be taken over."""
+    return {
+        point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN
+    }
