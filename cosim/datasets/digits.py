@@ -90,8 +90,9 @@ def stratified_split(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the drawn part and of the rest, each ascending.
 
-    Of every class rint(share n_class) images are drawn: those with the smallest raw words of PCG64(seed). NumPy
-    keeps the raw stream of a bit generator for good, unlike those of shuffles: the split outlives versions.
+    Of every class rint(share n_class) images are drawn: those with the smallest raw words of PCG64(seed).
+    NumPy keeps the raw stream of a bit generator for good, unlike those of shuffles, so the split outlives
+    versions.
     """
     words = np.random.PCG64(seed).random_raw(len(labels))
     drawn = np.zeros(len(labels), dtype=bool)
