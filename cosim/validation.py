@@ -1,4 +1,4 @@
-"""TOML files checked against pydantic models; what is wrong becomes one CosimError that says what is right."""
+"""TOML files checked against pydantic models; what is wrong becomes one CosimError saying what is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Name -> block. A new block is a package with the attributes of `Block` and one line here, or an entry point.
+"""Name -> block. A new block is a package with the attributes of `Block` and one line here or an entry point.
 
 From another distribution:
 

@@ -1,0 +1,6 @@
+"""Memristor devices: parameters from `device_models/`, and what programming and reading do to conductances."""
+
+from cosim.devices.device import Device, load_device
+from cosim.devices.memristor import current, program, read
+
+__all__ = ["Device", "current", "load_device", "program", "read"]
