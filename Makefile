@@ -29,7 +29,7 @@ ifneq ($(shell cat $(STAMPS)/venv),$(CURDIR))
 endif
 endif
 
-.PHONY: help demo test test-all lint types bench setup clean
+.PHONY: help demo test test-all lint types bench setup ngspice clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -60,6 +60,10 @@ bench: $(INSTALLED) $(NGSPICE) ## every benchmark, one JSON object a line
 	done
 
 setup: $(INSTALLED) $(NGSPICE) ## .venv, the package, ngspice; nothing is run
+
+ngspice: $(STAMPS)/venv ## look for ngspice again, after installing or removing one
+	@$(BIN)/python tools/get_ngspice.py
+	@touch $(NGSPICE)
 
 clean: ## remove .venv and what tools left behind; data and results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -57,7 +57,10 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 not ready or failed, 2 the user can mend it, 130 stopped."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 not ready or failed, 2 something the user can mend, 130 stopped with Ctrl-C.
+    """
     try:
         app()
     except CosimError as error:

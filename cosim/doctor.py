@@ -2,12 +2,15 @@
 
 import os
 import platform
+import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import platformdirs
 
 import cosim
 from cosim.errors import CosimError
@@ -37,12 +40,18 @@ def examine() -> dict[str, Any]:
     cure (a command), and whether the main job needs it.
     """
     report: dict[str, Any] = {
-        "python": {"version": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"},
+        "python": {
+            "version": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}",
+        },
         "cosim": {"version": cosim.__version__},
         "ngspice": _ngspice(),
         "cache": _cache(),
         "data": _data(),
-        "optional": {name: _installed(name) for name in OPTIONAL_PARTS},
+        "optional": {
+            name: {"version": _installed(name), "for": use, "cure": f"{_pip()} install {name}"}
+            for name, use in OPTIONAL_PARTS.items()
+        },
         "numba": _numba(),
     }
     report["lacks"] = _lacks(report)
@@ -51,7 +60,13 @@ def examine() -> dict[str, Any]:
 
 
 def _ngspice() -> dict[str, Any]:
-    nothing: dict[str, Any] = {"version": None, "klu": False, "library": None, "program": None, "spinit": False}
+    nothing: dict[str, Any] = {
+        "version": None,
+        "klu": False,
+        "library": None,
+        "program": None,
+        "spinit": False,
+    }
     try:
         found = library.probe(fresh=True)
     except CosimError as error:
@@ -92,7 +107,9 @@ def _data() -> dict[str, Any]:
         "folder_exists": folder is not None and folder.is_dir(),
         "sets": {
             "digits": _installed("scikit-learn", "sklearn") is not None,
-            **{name: folder is not None and (folder / place).is_dir() for name, place in DATA_FOLDERS.items()},
+            **{
+                name: folder is not None and (folder / place).is_dir() for name, place in DATA_FOLDERS.items()
+            },
         },
     }
 
@@ -107,12 +124,19 @@ def _installed(package: str, module: str | None = None) -> str | None:
         return "unknown"
 
 
+def _pip() -> str:
+    """pip of the Python that runs now, as one would type it."""
+    local = Path(sys.prefix, "bin", "pip")
+    return os.path.relpath(local) if local.is_file() and local.is_relative_to(Path.cwd()) else "pip"
+
+
 def _numba() -> dict[str, Any]:
-    # numba compiles into __pycache__ beside the source, and into the user's cache folder where it
-    # may not write there; NUMBA_CACHE_DIR overrides both.
+    # numba keeps what it compiles in __pycache__ beside the source, and where it may not write
+    # there in a cache folder of its own; NUMBA_CACHE_DIR overrides both.
     beside = Path(__file__).parent
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    folder = Path(chosen) if chosen else beside if os.access(beside, os.W_OK) else library.cache_folder()
+    own = platformdirs.user_cache_path("numba")
+    folder = Path(chosen) if chosen else beside if os.access(beside, os.W_OK) else own
     threads = os.environ.get("NUMBA_NUM_THREADS")
     return {
         "version": _installed("numba"),
@@ -135,16 +159,16 @@ def _lacks(report: dict[str, Any]) -> list[dict[str, Any]]:
 
     ngspice, cache, data = report["ngspice"], report["cache"], report["data"]
     if ngspice.get("error"):
-        lack(ngspice["error"], "make setup", needed=True)
+        lack(ngspice["error"], library.cure(), needed=True)
     elif ngspice["library"] is None:
-        lack("ngspice is there as a program only, the shared library is missing", "make setup", needed=True)
+        lack("ngspice is there as a program only, the shared library is missing", library.cure(), needed=True)
     else:
         if not ngspice["solves"]:
-            lack("ngspice loads but does not solve a resistor divider", "make clean setup", needed=True)
+            lack("ngspice loads but does not solve a resistor divider", library.cure(), needed=True)
         if ngspice["version"] < locate.OLDEST:
-            lack(f"ngspice {ngspice['version']} is older than any version that was tried", "make clean setup")
+            lack(f"ngspice {ngspice['version']} is older than any version that was tried", library.cure())
         if not ngspice["klu"]:
-            lack("ngspice solves without KLU: large arrays take some ten times longer", "make clean setup")
+            lack("ngspice solves without KLU: large arrays take some ten times longer", library.cure())
     if not cache["writable"]:
         lack(
             f"the cache folder {cache['folder']} cannot be written",
@@ -158,7 +182,8 @@ def _lacks(report: dict[str, Any]) -> list[dict[str, Any]]:
         )
     if data["folder"] and not data["folder_exists"]:
         lack(
-            f"COSIM_DATA names {data['folder']}, which is no folder", "export COSIM_DATA=/the/folder/with/your/data"
+            f"COSIM_DATA names {data['folder']}, which is no folder",
+            "export COSIM_DATA=/the/folder/with/your/data",
         )
     if not data["sets"]["digits"]:
         lack("scikit-learn is missing, and with it the digits", "make setup", needed=True)
@@ -168,24 +193,21 @@ def _lacks(report: dict[str, Any]) -> list[dict[str, Any]]:
 def show(report: dict[str, Any]) -> None:
     """Print the report for people."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    marks = {True: Text("ok", "green"), False: Text("lacks", "bold red"), None: Text("-", "dim")}
+    console = Console(highlight=False, soft_wrap=True)  # a command that is cut in two cannot be copied
+    marks = {True: ("ok", "green"), False: ("lacks", "bold red"), None: ("-", "dim")}
     for name, state, text in _rows(report):
-        table.add_row(name, marks[state], text)
-    console.print(table)
+        mark, style = marks[state]
+        console.print(Text.assemble(f"{name:<11}", (f"{mark:<7}", style), text))
     for lack in report["lacks"]:
         console.print()
         console.print(Text(f"{'Needed' if lack['needed'] else 'Wanted'}: {lack['what']}"))
         console.print(Text(f"  cure: {lack['cure']}", "bold"))
     console.print()
-    console.print("Ready for the main job: type `cosim demo`." if report["ready"] else "Not ready for the main job.")
+    console.print(
+        "Ready for the main job: type `cosim demo`." if report["ready"] else "Not ready for the main job."
+    )
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, bool | None, str]]:
@@ -202,19 +224,36 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, bool | None, str]]:
         rows += [
             ("ngspice", True, f"{ngspice['version_text']}, {solver}"),
             ("  library", ngspice["library"] is not None, ngspice["library"] or "not found"),
-            ("  check", ngspice["solves"], "solves a resistor divider" if ngspice["solves"] else "no right answer"),
+            (
+                "  check",
+                ngspice["solves"],
+                "solves a resistor divider" if ngspice["solves"] else "no right answer",
+            ),
             ("  program", True if ngspice["program"] else None, _program_text(ngspice)),
-            ("  XSPICE", ngspice["spinit"] or None, "spinit found" if ngspice["spinit"] else "no spinit; not needed"),
+            (
+                "  XSPICE",
+                ngspice["spinit"] or None,
+                "spinit found" if ngspice["spinit"] else "no spinit; not needed",
+            ),
         ]
     rows.append(("cache", cache["writable"], cache["folder"]))
-    rows.append(("data", data["folder_exists"] or None, data["folder"] or "COSIM_DATA not set; fetched when asked for"))
-    rows += [
-        (f"  {name}", there or None, "found" if there else "not here") for name, there in data["sets"].items()
-    ]
-    rows.append(("numba", numba["cache_writable"], f"{numba['version']}, {numba['threads']} threads, {numba['cache']}"))
-    for name, version in report["optional"].items():
-        text = version or f"not installed, for {OPTIONAL_PARTS[name]}: .venv/bin/pip install {name}"
-        rows.append((name, version is not None or None, text))
+    rows.append(("data", data["folder_exists"] or None, data["folder"] or "COSIM_DATA is not set"))
+    for name, there in data["sets"].items():
+        place = DATA_FOLDERS.get(name)
+        text = (
+            f"not here; looked for '{place}' in COSIM_DATA" if place else "not here; comes with scikit-learn"
+        )
+        rows.append((f"  {name}", there or None, "found" if there else text))
+    rows.append(
+        (
+            "numba",
+            numba["cache_writable"],
+            f"{numba['version']}, {numba['threads']} threads, {numba['cache']}",
+        )
+    )
+    for name, part in report["optional"].items():
+        text = part["version"] or f"not installed; for {part['for']}: {part['cure']}"
+        rows.append((name, part["version"] is not None or None, text))
     return rows
 
 

@@ -45,9 +45,8 @@ class CosimError(Exception):
         ]
         text = ": ".join([*where, self.message])
         if self.allowed is not None:
-            choices = (
-                self.allowed if isinstance(self.allowed, str) else ", ".join(str(each) for each in self.allowed)
-            )
+            allowed = [self.allowed] if isinstance(self.allowed, str) else self.allowed
+            choices = ", ".join(str(each) for each in allowed)
             text = f"{text.rstrip('.')}{'' if text.endswith(('?', '!')) else '.'} Allowed: {choices}."
         return text
 

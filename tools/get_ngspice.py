@@ -22,8 +22,8 @@ PACKAGE = "libngspice0"
 # What libngspice may lack on a bare machine, and the package that has it.
 COMPANIONS = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6", "libgcc_s.so.1": "libgcc-s1"}
 BY_HAND = (
-    "Get one by hand and make again: `conda install -c conda-forge ngspice-lib`, or build ngspice 42 or newer with "
-    "`--with-ngshared` and set NGSPICE_LIBRARY_PATH to its libngspice.so."
+    "Get one by hand and make again: `conda install -c conda-forge ngspice-lib`, or build ngspice 42 or "
+    "newer with `--with-ngshared` and set NGSPICE_LIBRARY_PATH to its libngspice.so."
 )
 
 
@@ -68,13 +68,17 @@ def see_to_it() -> str:
         if version >= locate.OLDEST and older is None:
             older = describe(path, found)
     if sys.platform == "darwin":
-        raise SetupError("there is no ngspice 42 or newer here. Type: brew install libngspice; then make again.")
+        raise SetupError(
+            "there is no ngspice 42 or newer here. Type: brew install libngspice; then make again."
+        )
     if not all(shutil.which(tool) for tool in ("apt-get", "apt-cache", "apt-config", "dpkg")):
         if older:
             return older
-        raise SetupError(f"there is no ngspice here, and this system ({platform.system()}) has no apt. {BY_HAND}")
+        raise SetupError(
+            f"there is no ngspice here, and this system ({platform.system()}) has no apt. {BY_HAND}"
+        )
     try:
-        return unpack_from_distribution()
+        return unpack_from_distribution(at_least=locate.WANTED if older else locate.OLDEST)
     except SetupError as error:
         if older is None:
             raise
@@ -84,7 +88,9 @@ def see_to_it() -> str:
 
 def users_choice(path: str) -> str:
     if not Path(path).is_file():
-        raise SetupError(f"NGSPICE_LIBRARY_PATH: there is no file {path}. Correct it, or unset it to have one found.")
+        raise SetupError(
+            f"NGSPICE_LIBRARY_PATH: there is no file {path}. Correct it, or unset it to have one found."
+        )
     found = locate.report(path)
     if "error" in found:
         raise SetupError(f"NGSPICE_LIBRARY_PATH: {path} is no usable libngspice: {found['error']}")
@@ -94,7 +100,9 @@ def users_choice(path: str) -> str:
 def describe(path: Path, found: dict) -> str:
     text = f"version {found['version_text']}, solver {'KLU' if found['klu'] else 'Sparse 1.3'}, {shown(path)}"
     if found["version"] < locate.WANTED:
-        text += "\n  notice: older than 42 and without KLU: the same answers, but large arrays take some ten times longer"
+        text += (
+            "\n  notice: older than 42, without KLU: the same answers, but large arrays take ten times longer"
+        )
     return text
 
 
@@ -110,12 +118,18 @@ def drop_unpacked_unless(path: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def unpack_from_distribution() -> str:
-    print("ngspice: none good enough here; asking the distribution (nothing is installed on the system) ...", flush=True)
+def unpack_from_distribution(at_least: int) -> str:
+    """Unpack the distribution's package, if its version is at least `at_least`."""
+    print(
+        "ngspice: none good enough here; asking the distribution (nothing is installed on the system) ...",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory(prefix="cosim-apt-") as scratch:
         apt = PrivateApt(Path(scratch))
         apt.update()
         version = choose(apt.versions(PACKAGE))
+        if upstream(version) < at_least:
+            raise SetupError(f"the distribution offers {version}")
         # Unpack beside the final place and move at the end: a broken try must not be found later.
         fresh = locate.unpacked_folder().with_name("ngspice.new") / "ngspice"
         shutil.rmtree(fresh.parent, ignore_errors=True)
@@ -141,7 +155,9 @@ def choose(offered: list[tuple[str, str]]) -> str:
     if usable:
         return usable[0]
     seen = ", ".join(version for version, _ in offered) or "none"
-    raise SetupError(f"the distribution offers no ngspice of version {locate.OLDEST} or newer ({seen}). {BY_HAND}")
+    raise SetupError(
+        f"the distribution offers no ngspice of version {locate.OLDEST} or newer ({seen}). {BY_HAND}"
+    )
 
 
 def upstream(version: str) -> int:
@@ -158,21 +174,27 @@ def complete(apt: "PrivateApt", folder: Path) -> tuple[Path, dict]:
     library = libraries[0]
     for _ in range(1 + len(COMPANIONS)):
         found = locate.report(library)
-        missing = next((name for name in COMPANIONS if f"{name}: cannot open" in found.get("error", "")), None)
+        missing = next(
+            (name for name in COMPANIONS if f"{name}: cannot open" in found.get("error", "")), None
+        )
         if missing is None:
             break
         package = COMPANIONS[missing]
         print(f"ngspice: it needs {missing}, fetching {package} too", flush=True)
         versions = apt.versions(package)
         if not versions:
-            raise SetupError(f"libngspice needs {missing}. Type as root: apt install {package}; then make again.")
+            raise SetupError(
+                f"libngspice needs {missing}. Type as root: apt install {package}; then make again."
+            )
         apt.unpack(package, versions[0][0], folder)
         for stray in folder.glob(f"lib/*/{missing}"):  # some releases keep it in /lib
             stray.replace(library.parent / missing)
     if "error" in found:
         raise SetupError(f"the unpacked libngspice does not load: {found['error']}. {BY_HAND}")
     if found["divider"] is None or abs(found["divider"] - 0.75) > 1e-9:
-        raise SetupError(f"the unpacked libngspice does not solve a resistor divider ({found['divider']} V). {BY_HAND}")
+        errors = [line.removeprefix("stderr ") for line in found["log"] if line.startswith("stderr Error")]
+        reason = errors[0] if errors else f"0.75 V expected, {found['divider']} V found"
+        raise SetupError(f"the unpacked libngspice does not solve a resistor divider ({reason}). {BY_HAND}")
     return library, found
 
 
@@ -218,13 +240,19 @@ class PrivateApt:
         done = run(["apt-get", "update", "-q"], self.environment)
         # A suite that is not there (no backports) is an error to apt but not to us; nothing at all is.
         if not any(self.scratch.glob("lists/*Packages*")):
-            raise SetupError(f"apt could not read the distribution's package lists ({last_error(done)}). {BY_HAND}")
+            raise SetupError(
+                f"apt could not read the distribution's package lists ({last_error(done)}). {BY_HAND}"
+            )
 
     def versions(self, package: str) -> list[tuple[str, str]]:
         """(version, suite) pairs on offer, newest first."""
         table = run(["apt-cache", "madison", package], self.environment).stdout
         rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
-        return [(row[1], row[2].split()[1].split("/")[0]) for row in rows if len(row) == 3 and "Packages" in row[2]]
+        return [
+            (row[1], row[2].split()[1].split("/")[0])
+            for row in rows
+            if len(row) == 3 and "Packages" in row[2]
+        ]
 
     def unpack(self, package: str, version: str, folder: Path) -> None:
         downloads = Path(tempfile.mkdtemp(dir=self.scratch))
@@ -242,7 +270,8 @@ def source_lines() -> list[str]:
     codename = os_release().get("VERSION_CODENAME", "")
     form = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)"
     # Without release info apt lists all that is configured, also before the first `apt update`.
-    listing = run(["apt-get", "indextargets", "--no-release-info", "--format", form]).stdout
+    no_cache = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]  # nor write the system's
+    listing = run(["apt-get", "indextargets", *no_cache, "--no-release-info", "--format", form]).stdout
     wanted: dict[str, None] = {}  # a set that keeps the order
     for line in listing.splitlines():
         kind, uri, suite, component, signed_by = line.split("|")[:5]
@@ -277,15 +306,23 @@ def os_release() -> dict[str, str]:
 
 
 def last_error(done: subprocess.CompletedProcess[str]) -> str:
-    complaints = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-    return complaints[-1] if complaints else f"exit code {done.returncode}"
+    lines = done.stderr.splitlines()
+    # apt calls a mirror that it cannot reach a warning.
+    complaints = [line[3:] for kind in ("E: ", "W: ") for line in lines if line.startswith(kind)]
+    return complaints[0] if complaints else f"exit code {done.returncode}"
 
 
 def run(
     command: list[str], environment: dict[str, str] | None = None, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
