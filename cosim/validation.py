@@ -87,7 +87,7 @@ def _as_cosim_error(model: type[BaseModel], detail: ErrorDetails, file: str | Pa
     allowed: Any = context.get("allowed")
     value: Any = detail["input"]
     match detail["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             known = _keys(parent)
             message = f"unknown key.{did_you_mean(str(location[-1]), known)}"
             value, allowed = None, known
@@ -119,20 +119,22 @@ def _dotted(location: Iterable[str | int]) -> str:
     return ".".join(str(part) for part in location)
 
 
-def _keys(model: type[BaseModel] | None) -> list[str]:
-    if model is None:
-        return []
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _fields(model: type | None) -> dict[str, FieldInfo]:
+    """The fields of a pydantic model or dataclass."""
+    fields: dict[str, FieldInfo] = getattr(model, "__pydantic_fields__", {})
+    return fields
 
 
-def _field_at(
-    model: type[BaseModel], location: Sequence[str | int]
-) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+def _keys(model: type | None) -> list[str]:
+    return [field.alias or name for name, field in _fields(model).items()]
+
+
+def _field_at(model: type[BaseModel], location: Sequence[str | int]) -> tuple[type | None, FieldInfo | None]:
     """The model that holds the last part of `location`, and that part's field, where they can be told."""
-    parent: type[BaseModel] | None = model
+    parent: type | None = model
     field: FieldInfo | None = None
     for position, part in enumerate(location):
-        fields = {} if parent is None else parent.model_fields
+        fields = _fields(parent)
         found = fields.get(str(part)) or next((each for each in fields.values() if each.alias == part), None)
         if found is None:  # an index in a list, a key of a dict, or an unknown key
             continue
@@ -142,8 +144,8 @@ def _field_at(
     return parent, field
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _models_in(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
         yield annotation
     for argument in get_args(annotation):
         yield from _models_in(argument)
@@ -151,10 +153,11 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _unit_of(field: FieldInfo) -> str | None:
     """The unit of a field: in its own metadata, or in those of the elements of a list."""
-    for item in field.metadata:
-        if isinstance(item, Unit):
-            return item.symbol
-    return _unit_in(field.annotation)
+    return _unit_of_itself(field) or _unit_in(field.annotation)
+
+
+def _unit_of_itself(field: FieldInfo) -> str | None:
+    return next((item.symbol for item in field.metadata if isinstance(item, Unit)), None)
 
 
 def _unit_in(annotation: Any) -> str | None:
@@ -164,11 +167,11 @@ def _unit_in(annotation: Any) -> str | None:
     return next((unit for unit in map(_unit_in, get_args(annotation)) if unit is not None), None)
 
 
-def _bare_numbers(model: type[BaseModel], content: Any, prefix: str) -> Iterator[tuple[str, float, str]]:
+def _bare_numbers(model: type, content: Any, prefix: str) -> Iterator[tuple[str, float, str]]:
     """(key, value, unit) of every plain number that stands where a quantity with a unit is wanted."""
     if not isinstance(content, Mapping):
         return
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         key = field.alias or name
         if key not in content:
             continue
@@ -177,7 +180,8 @@ def _bare_numbers(model: type[BaseModel], content: Any, prefix: str) -> Iterator
             for nested in _models_in(field.annotation):
                 yield from _bare_numbers(nested, value, f"{dotted}.")
         elif unit != "1":
-            for each in value if isinstance(value, list) else [value]:
+            many = isinstance(value, list) and _unit_of_itself(field) is None
+            for each in value if many else [value]:
                 if isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each):
                     yield dotted, each, unit
 

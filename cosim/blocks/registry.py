@@ -23,7 +23,8 @@ BUILT_IN = {
     "crossbar": "cosim.blocks.crossbar",
 }
 ENTRY_POINT_GROUP = "cosim.blocks"
-_ATTRIBUTES = ("NAME", "DESCRIPTION", "SWEEPS", "FIGURES", "Config", "characterise", "fit", "load_model")
+_CONSTANTS = ("NAME", "DESCRIPTION", "SWEEPS", "FIGURES")
+_CALLABLES = ("Config", "characterise", "fit", "load_model")
 
 
 class Block(Protocol):
@@ -62,32 +63,18 @@ def block_names() -> list[str]:
 
 def get_block(name: str) -> Block:
     """The block of that name, imported on first use; CosimError when there is none or it cannot be used."""
-    installed = _installed()
-    if name in BUILT_IN:
-        return cast(Block, import_module(BUILT_IN[name]))
-    if name not in installed:
-        names = block_names()
-        raise CosimError(f"unknown block.{did_you_mean(name, names)}", value=name, allowed=names)
-    point = installed[name]
-    try:
-        block = point.load()
-    except Exception as error:  # somebody else's package may fail in any way
-        raise CosimError(f"this block cannot be imported from {point.value}: {error}", value=name) from error
-    lacking = [attribute for attribute in _ATTRIBUTES if not hasattr(block, attribute)]
-    if lacking:
-        raise CosimError(f"this block, from {point.value}, lacks: {', '.join(lacking)}", value=name)
-    return cast(Block, block)
+    return _with(_import(name), name, (*_CONSTANTS, *_CALLABLES))
 
 
 def list_blocks() -> list[dict[str, Any]]:
     """Name, description, sweeps and figures of every block, for `cosim characterise --list`.
 
-    A block of another distribution that cannot be used stands in the list with its `error`.
+    A block that cannot be imported stands in the list with its `error`.
     """
     blocks: list[dict[str, Any]] = []
     for name in block_names():
         try:
-            block = get_block(name)
+            block = _with(_import(name), name, _CONSTANTS)
         except CosimError as error:
             blocks.append({"name": name, "error": str(error)})
             continue
@@ -100,6 +87,27 @@ def list_blocks() -> list[dict[str, Any]]:
             }
         )
     return blocks
+
+
+def _import(name: str) -> Any:
+    installed = _installed()
+    if name in BUILT_IN:
+        return import_module(BUILT_IN[name])
+    if name not in installed:
+        names = block_names()
+        raise CosimError(f"unknown block.{did_you_mean(name, names)}", value=name, allowed=names)
+    point = installed[name]
+    try:
+        return point.load()
+    except Exception as error:  # somebody else's package may fail in any way
+        raise CosimError(f"this block cannot be imported from {point.value}: {error}", value=name) from error
+
+
+def _with(block: Any, name: str, attributes: tuple[str, ...]) -> Block:
+    lacking = [attribute for attribute in attributes if not hasattr(block, attribute)]
+    if lacking:
+        raise CosimError(f"this block lacks: {', '.join(lacking)}", value=name)
+    return cast(Block, block)
 
 
 @cache

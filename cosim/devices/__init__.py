@@ -1,4 +1,4 @@
-"""Memristor devices: parameters from `device_models/`, and what programming and reading do to conductances."""
+"""Memristor devices: parameters from `device_models/`; what programming and reading do to conductances."""
 
 from cosim.devices.device import Device, load_device
 from cosim.devices.memristor import current, program, read
