@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.errors import CosimError
@@ -101,6 +101,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), json_values, max_size=5))
 def test_the_hash_does_not_depend_on_the_order_of_keys(content: dict[str, object]) -> None:
     assert sha256_of_json(content) == sha256_of_json(dict(reversed(content.items())))

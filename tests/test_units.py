@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.errors import CosimError
@@ -38,6 +38,7 @@ def test_a_quantity_becomes_the_nearest_float_in_si_units(text: object, unit: st
     assert parse_quantity(text, unit) == value
 
 
+@settings(deadline=None)
 @given(finite)
 def test_every_float_survives_being_written_with_its_unit(value: float) -> None:
     assert parse_quantity(f"{value!r} V", "V") == value
@@ -95,6 +96,7 @@ def test_printed_with_the_prefix_of_its_size(value: float, unit: str, text: str)
     assert format_si(value, unit) == text
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=1e-18, max_value=9e14))
 def test_what_is_printed_reads_back_to_its_digits(value: float) -> None:
     assert parse_quantity(format_si(value, "V", digits=6), "V") == pytest.approx(value, rel=6e-6)

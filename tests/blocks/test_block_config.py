@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
@@ -81,6 +81,7 @@ def test_what_the_command_line_gives_overrides_the_file(tmp_path: Path) -> None:
     assert load_config(Example, None, {"wires.per_segment": 4}).wires.per_segment == 4.0
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0.0, max_value=0.5, exclude_min=True))
 def test_a_float_written_into_a_file_comes_back_bit_for_bit(value: float) -> None:
     assert load_config(Example, None, {"v_read": f"{value!r} V"}).v_read == value

@@ -245,6 +245,7 @@ def test_values_outside_the_domain_are_counted_and_warned_of_once() -> None:
     assert domain.outside == {"v_read": 3, "conductance": 1}
 
 
+@settings(deadline=None)
 @given(st.lists(finite, max_size=20), finite, finite)
 def test_the_count_is_that_of_a_plain_comparison(values: list[float], one: float, other: float) -> None:
     low, high = min(one, other), max(one, other)

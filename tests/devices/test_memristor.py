@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -50,6 +50,7 @@ def test_near_zero_the_error_is_cut_off_at_the_lowest_conductance() -> None:
     assert made.mean() == pytest.approx(mean, abs=4 * DEVICE.programming_sigma / np.sqrt(CELLS))
 
 
+@settings(deadline=None)
 @given(st.lists(in_window, min_size=1, max_size=20))
 def test_without_error_what_is_asked_is_what_is_held(targets: list[float]) -> None:
     perfect = replace(DEVICE, programming_sigma=0.0, read_noise=0.0)
@@ -58,6 +59,7 @@ def test_without_error_what_is_asked_is_what_is_held(targets: list[float]) -> No
     np.testing.assert_array_equal(read(held, perfect, generator()), targets)
 
 
+@settings(deadline=None)
 @given(st.lists(in_window, min_size=1, max_size=20), st.integers(0, 2**32))
 def test_a_cell_is_always_within_what_a_cell_can_have(targets: list[float], seed: int) -> None:
     wild = replace(DEVICE, programming_sigma=1e-3, stuck_on_rate=0.1, stuck_off_rate=0.1)
@@ -112,6 +114,7 @@ def test_read_noise_is_relative_and_new_in_every_read() -> None:
     assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(CELLS)
 
 
+@settings(deadline=None)
 @given(in_window)
 def test_conductance_is_what_a_read_at_v_read_sees(conductance: float) -> None:
     for sign in (1, -1):
