@@ -75,7 +75,9 @@ class Deck:
         saves = "\n".join(
             ".save " + " ".join(self.saves[first : first + 16]) for first in range(0, len(self.saves), 16)
         )
-        solver = ".options klu" if klu else ".options sparse"
+        # ngspice evaluates BSIM4 with two OpenMP threads unless told; on busy cores their spinning made the same run
+        # 4 to 8 times slower. Processes are the parallelism here.
+        solver = f".options {'klu' if klu else 'sparse'} num_threads=1"
         lines = [
             "* " + " ".join(self.title.split()),
             self.circuit.strip("\n"),

@@ -28,6 +28,7 @@ logging.getLogger("PySpice").setLevel(logging.CRITICAL)
 from PySpice.Spice.NgSpice.Shared import FFI, NgSpiceShared, ffi, ffi_string_utf8  # noqa: E402
 
 from cosim.spice.deck import Deck, Result, sampled  # noqa: E402
+from cosim.spice.locate import load_companions  # noqa: E402
 from cosim.spice.log import classify  # noqa: E402
 
 FLAG_COMPLEX = 1 << 1  # VF_COMPLEX of ngspice's sim.h
@@ -123,7 +124,7 @@ def open_session(library: Path) -> Session:
     """This process's session, made on the first call from the shared library at `library`."""
     global _session
     if _session is None:
-        os.environ["OMP_NUM_THREADS"] = "1"  # processes are the parallelism; ngspice 46 has OpenMP in BSIM4
+        load_companions(library)
         Session.LIBRARY_PATH = str(library)
         with _without_user_settings():
             _session = Session()

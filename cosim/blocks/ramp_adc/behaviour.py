@@ -1,0 +1,208 @@
+"""The ramp ADC as a fast model: thresholds from conductances, codes from thresholds.
+
+A chip's thresholds follow from what is physical in it. With L_k the ramp's level at clock k, from the column's
+conductances (`design.column_levels`), s_k = L_k - L_{k-1} the step that leads to it (0 for the first level, which has
+settled), and V_os the static offset of the comparator:
+
+    T_k = L_k + V_os + a + b L_k + c L_k^2 + s_k (l0 + l1 L_k + l2 s_k)
+
+a, b, c: the comparator needs some overdrive to trip within a clock, which depends on its common mode; l0, l1, l2: it
+lags the staircase, less where its tail has more headroom, and saturates on large steps. Voltages are above V_CLP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.blocks.model import Domain, ModelError, ModelFile, Parameter, load_model_file, save_model
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.design import column_levels
+from cosim.blocks.ramp_adc.functions import ActivationFunction, get_function, ideal_thresholds
+
+Array = NDArray[np.float64]
+
+TRIP_PARAMETERS = ("a", "b", "c", "l0", "l1", "l2")
+UNITS = {"gbw": "Hz", "a": "V", "b": "1", "c": "1/V", "l0": "1", "l1": "1/V", "l2": "1/V",
+         "offset_mean": "V", "offset_sigma": "V", "comparator_energy": "J", "ramp_energy": "J"}  # fmt: skip
+DESCRIPTIONS = {
+    "gbw": "unity-gain frequency that the ramp's integrator shows",
+    "a": "overdrive to trip within a clock",
+    "b": "its dependence on the common mode",
+    "c": "its curvature with the common mode",
+    "l0": "lag of the comparator, as a share of the step",
+    "l1": "its dependence on the common mode",
+    "l2": "its dependence on the step",
+    "offset_mean": "mean of the comparators' static offset",
+    "offset_sigma": "standard deviation of the comparators' static offset",
+    "comparator_energy": "supply energy of one comparator in a conversion",
+    "ramp_energy": "energy from the row drivers of the ramp column in a conversion, shared by all columns",
+}
+
+
+def trip_points(levels: Array, offset: Array | float, trip: Array) -> Array:
+    """Thresholds above V_CLP [V] from ramp levels (..., thresholds) [V]; the equation of this module.
+
+    `offset` broadcasts against the levels without their last axis; `trip` holds a, b, c, l0, l1, l2.
+    """
+    a, b, c, l0, l1, l2 = trip
+    step = np.diff(levels, axis=-1, prepend=levels[..., :1])
+    lag = step * (l0 + l1 * levels + l2 * step)
+    return np.asarray(levels + np.asarray(offset)[..., None] + a + b * levels + c * levels**2 + lag)
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def convert_kernel(mac: NDArray[Any], thresholds: NDArray[Any], codes: NDArray[np.uint8]) -> None:
+    """Codes of a batch: the number of thresholds of each column strictly below the MAC result.
+
+    `mac` (batch, columns), `thresholds` (columns, count) rising along the last axis, `codes` (batch, columns).
+    A search by halves: its cost grows as the number of bits.
+    """
+    count = thresholds.shape[1]
+    for column in range(mac.shape[1]):
+        row = thresholds[column]
+        for sample in range(mac.shape[0]):
+            value = mac[sample, column]
+            low, length = 0, count
+            while length > 0:
+                half = length // 2
+                if row[low + half] < value:
+                    low += half + 1
+                    length -= half + 1
+                else:
+                    length = half
+            codes[sample, column] = low
+
+
+def convert(mac: NDArray[Any], thresholds: NDArray[Any]) -> NDArray[np.uint8]:
+    """Codes (batch, columns) of MAC results (batch, columns) with each column's thresholds (columns, 2^bits - 1).
+
+    Thresholds need not rise strictly: a column whose ramp falls somewhere (a cell below its neighbour's lag) is
+    sorted first, since a counter counts clocks and does not care for their order.
+    """
+    codes = np.empty(mac.shape, dtype=np.uint8)
+    convert_kernel(np.ascontiguousarray(mac), np.sort(thresholds, axis=1), codes)
+    return codes
+
+
+@dataclass(frozen=True)
+class RampAdcModel:
+    """The fitted model of a ramp ADC.
+
+    Attributes
+    ----------
+    config: what was characterised (function, bits, V_read, C_fb, pulse ...).
+    ramp_target, bias_target, bias_sign, gain: the column's design (`design.ColumnDesign`).
+    parameters: name -> fitted value with its confidence interval; see `DESCRIPTIONS`.
+    error: of thresholds of chips that the fit did not see, in LSB.
+    domain: what was characterised: read voltage, offset, conductance.
+    """
+
+    config: RampAdcConfig
+    ramp_target: Array
+    bias_target: Array
+    bias_sign: int
+    gain: float
+    parameters: Mapping[str, Parameter]
+    error: ModelError
+    domain: Domain
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """A parameter's value."""
+        number = self.parameters[name].value
+        assert isinstance(number, float)
+        return number
+
+    @property
+    def function(self) -> ActivationFunction:
+        return get_function(self.config.function)
+
+    @property
+    def ideal(self) -> Array:
+        """Ideal thresholds x_k in units of the MAC result, shape (2^bits - 1,)."""
+        return ideal_thresholds(self.function, self.config.bits)
+
+    def mac_gain(self, v_read: float | None = None) -> float:
+        """alpha [V]: volts per unit of the MAC result at a read voltage."""
+        return self.gain * (v_read or self.config.v_read) / self.config.v_read
+
+    def threshold_voltages(self, ramp: Array, bias: Array, offset: Array | float, v_read: float | None = None) -> Array:
+        """Thresholds above V_CLP [V] of chips with known conductances and comparator offsets.
+
+        `ramp` (..., cells) and `bias` (..., n) in siemens, `offset` (...) in volts; returns (..., 2^bits - 1).
+        """
+        v_read = v_read or self.config.v_read
+        self.domain.check("v_read", v_read)
+        self.domain.check("offset", offset)
+        config = self.config.model_copy(update={"v_read": v_read})
+        levels = column_levels(ramp, bias, self.bias_sign, config, gbw=self.value("gbw"))
+        return trip_points(levels, offset, np.array([self.value(name) for name in TRIP_PARAMETERS]))
+
+    def thresholds(self, ramp: Array, bias: Array, offset: Array | float, v_read: float | None = None) -> Array:
+        """The same in units of the MAC result."""
+        return self.threshold_voltages(ramp, bias, offset, v_read) / self.mac_gain(v_read)
+
+    def draw_offsets(self, columns: int, rng: np.random.Generator) -> Array:
+        """Static offsets of comparators of an unknown chip [V], shape (columns,)."""
+        return self.value("offset_mean") + self.value("offset_sigma") * rng.standard_normal(columns)
+
+    def decode(self, codes: NDArray[Any]) -> Array:
+        """Activations that codes stand for: y_lo + (c + 1/2) (y_hi - y_lo) / 2^bits."""
+        lsb = (self.function.high - self.function.low) / (1 << self.config.bits)
+        return np.asarray(self.function.low + (codes + 0.5) * lsb)
+
+    def save(self, path: str | Path) -> ModelFile:
+        """Write the model's JSON file."""
+        settings = {
+            "config": self.config.model_dump(mode="json"),
+            "ramp_target": self.ramp_target.tolist(),
+            "bias_target": self.bias_target.tolist(),
+            "bias_sign": self.bias_sign,
+            "gain": self.gain,
+        }
+        return save_model(
+            path,
+            block="ramp_adc",
+            parameters=self.parameters,
+            settings=settings,
+            error=self.error,
+            domain=self.domain.limits,
+            provenance=self.provenance,
+        )
+
+
+def load_model(path: str | Path, accept: bool = False) -> RampAdcModel:
+    """Read a model file; see `cosim.blocks.model.load_model_file` for what is refused."""
+    file = load_model_file(path, "ramp_adc", accept)
+    settings = file.settings
+    return RampAdcModel(
+        config=RampAdcConfig(**settings["config"]),
+        ramp_target=np.array(settings["ramp_target"]),
+        bias_target=np.array(settings["bias_target"]),
+        bias_sign=int(settings["bias_sign"]),
+        gain=float(settings["gain"]),
+        parameters=file.parameters,
+        error=file.error,
+        domain=file.fitted_domain(),
+        provenance=file.provenance,
+    )
+
+
+def noise_free(model: RampAdcModel) -> Array:
+    """Thresholds of the chip without variation, in units of the MAC result; shape (2^bits - 1,)."""
+    offset = model.value("offset_mean")
+    return model.thresholds(model.ramp_target, model.bias_target, offset)
+
+
+def lsb_input(model: RampAdcModel) -> Array:
+    """Input width of one output LSB at each ideal threshold, in units of the MAC result; shape (2^bits - 1,)."""
+    function = model.function
+    return np.asarray((function.high - function.low) / (1 << model.config.bits) / function.slope(model.ideal))
+
