@@ -153,11 +153,6 @@ class RampAdcModel:
         """Static offsets of comparators of an unknown chip [V], shape (columns,)."""
         return self.value("offset_mean") + self.value("offset_sigma") * rng.standard_normal(columns)
 
-    def decode(self, codes: NDArray[Any]) -> Array:
-        """Activations that codes stand for: y_lo + (c + 1/2) (y_hi - y_lo) / 2^bits."""
-        lsb = (self.function.high - self.function.low) / (1 << self.config.bits)
-        return np.asarray(self.function.low + (codes + 0.5) * lsb)
-
     def save(self, path: str | Path) -> ModelFile:
         """Write the model's JSON file."""
         settings = {

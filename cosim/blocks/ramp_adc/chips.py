@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import ColumnDesign, design_column
-from cosim.blocks.ramp_adc.mismatch import Mismatch, mismatch_of
+from cosim.blocks.ramp_adc.mismatch import mismatch_of
 from cosim.blocks.ramp_adc.netlist import comparator_text
 from cosim.devices import Device, load_device, program
 
@@ -58,12 +58,16 @@ def draw_chips(
     """
     device = device or load_device(config.device)
     design = design or design_column(config, device)
+    rngs = (np.random.default_rng(child) for child in seed.spawn(count))
+    return [draw_chip(config, design, device, columns, rng) for rng in rngs]
+
+
+def draw_chip(
+    config: RampAdcConfig, design: ColumnDesign, device: Device, columns: int, rng: np.random.Generator
+) -> Chip:
+    """One chip with `columns` comparators; column and comparators draw from streams of their own."""
     kind = mismatch_of(comparator_text(config))
-    return [_draw(design, device, kind, columns, child) for child in seed.spawn(count)]
-
-
-def _draw(design: ColumnDesign, device: Device, kind: Mismatch, columns: int, seed: np.random.SeedSequence) -> Chip:
-    for_column, for_comparators = (np.random.default_rng(child) for child in seed.spawn(2))
+    for_column, for_comparators = rng.spawn(2)
     cells = program(np.concatenate([design.ramp, design.bias]), device, for_column)
     ramp, bias = cells[: len(design.ramp)], cells[len(design.ramp) :]
     return Chip(ramp, bias, design.bias_sign, kind.draw(columns, for_comparators), kind.names)

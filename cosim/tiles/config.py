@@ -1,0 +1,127 @@
+"""What a tile is made of, and what follows from it: conductance targets and the length of input pulses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cosim.blocks.config import BlockConfig
+from cosim.blocks.crossbar.config import CrossbarConfig
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.design import design_column
+from cosim.devices import Device, load_device
+from cosim.errors import CosimError
+from cosim.tiles.quantise import quantise_weights
+
+Array = NDArray[np.float64]
+
+
+class TileConfig(BlockConfig):
+    """DAC + crossbar + ramp ADC. The blocks' own settings are the tables `crossbar` and `adc`.
+
+    The crossbar takes two word lines an input and one bit line an output; its `rows` and `columns` are set from these.
+    """
+
+    inputs: int = Field(41, ge=1, le=64, description="inputs, the bias included; two word lines each")
+    outputs: int = Field(32, ge=1, le=128, description="outputs; one bit line and one converter each")
+    dac_bits: int = Field(5, ge=2, le=8, description="bits of the input pulses' width, sign included")
+    weight_bits: int = Field(5, ge=2, le=8, description="levels a weight is programmed to, sign included")
+    w_max: float = Field(2.0, gt=0, le=1e3, description="weight that a whole conductance window stands for")
+    adc: RampAdcConfig = Field(default_factory=RampAdcConfig)
+    crossbar: CrossbarConfig = Field(default_factory=CrossbarConfig)
+
+    @property
+    def device(self) -> Device:
+        """The device of array and ramp column."""
+        return load_device(self.adc.device)
+
+    @property
+    def array(self) -> CrossbarConfig:
+        """The crossbar of this tile's size, its bit lines held at the ADC's V_CLP."""
+        return self.crossbar.model_copy(
+            update={"rows": 2 * self.inputs, "columns": self.outputs, "v_clp": self.adc.v_clp, "v_read": self.adc.v_read}
+        )
+
+
+@dataclass(frozen=True)
+class Nonidealities:
+    """Switches: what of the real circuit the behavioural tile includes.
+
+    With all of them off it equals the quantised tile.
+    """
+
+    programming_error: bool = True  # of the array's cells
+    read_noise: bool = True  # of the array's cells, anew in each conversion
+    ir_drop: bool = True  # wires, drivers and clamps
+    amplifier: bool = True  # gain and bandwidth of the integrators
+    ramp_error: bool = True  # programming error of the ramp column
+    comparator_offset: bool = True  # chip- and column-individual
+    comparator_lag: bool = True  # systematic: mean offset, lag behind the staircase, bandwidth of the ramp
+
+    @classmethod
+    def none(cls) -> Nonidealities:
+        """All off."""
+        return cls(**{each.name: False for each in fields(cls)})
+
+    @classmethod
+    def only(cls, name: str) -> Nonidealities:
+        """One alone."""
+        if name not in cls.names():
+            raise CosimError("there is no such non-ideality", value=name, allowed=cls.names())
+        return cls(**{each: each == name for each in cls.names()})
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """All switches, in the order of the signal path."""
+        return [each.name for each in fields(cls)]
+
+
+def input_pulse(config: TileConfig) -> float:
+    """Length of a full-scale input pulse [s].
+
+    The MAC result must come out in the volts that the ramp takes for it: V_read T G_window / (C_fb w_max) = alpha, so
+    T = (alpha / V_read) C_fb w_max / (G_max - G_min); V_read cancels.
+    """
+    device = config.device
+    return design_column(config.adc, device).gain_per_volt * config.adc.c_fb * config.w_max / (device.g_max - device.g_min)
+
+
+def conductance_targets(weights: Array, config: TileConfig) -> Array:
+    """Conductances [S] of shape (2 inputs, outputs) for weights of shape (inputs, outputs).
+
+    A positive weight raises the cell of row 2 i above G_min, a negative one that of row 2 i + 1. Raises CosimError for
+    a wrong shape, for values that are not finite, and for weights beyond w_max: the window cannot hold them.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != (config.inputs, config.outputs):
+        raise CosimError(
+            f"weights of shape {weights.shape} do not fit the tile", allowed=f"({config.inputs}, {config.outputs})"
+        )
+    if not np.isfinite(weights).all():
+        raise CosimError("weights must be finite numbers", key="weights", value=float(weights[~np.isfinite(weights)][0]))
+    largest = weights.flat[np.abs(weights).argmax()]
+    if abs(largest) > config.w_max * (1 + 1e-6):
+        raise CosimError(
+            "this weight does not fit the conductance window", key="weights", value=float(largest),
+            allowed=f"-{config.w_max:g} to {config.w_max:g} (w_max)",
+        )  # fmt: skip
+    device = config.device
+    levels = quantise_weights(weights, config.weight_bits, config.w_max)
+    rise = np.abs(levels) / config.w_max * (device.g_max - device.g_min)
+    targets = np.full((2 * config.inputs, config.outputs), device.g_min)
+    targets[0::2] += np.where(levels > 0, rise, 0.0)
+    targets[1::2] += np.where(levels < 0, rise, 0.0)
+    return targets
+
+
+def check_inputs(inputs: NDArray[np.floating], config: TileConfig) -> Array:
+    """Inputs of shape (batch, inputs) as float64; CosimError for another shape or values that are not finite."""
+    values = np.asarray(inputs, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != config.inputs:
+        raise CosimError(f"inputs of shape {values.shape} do not fit the tile", allowed=f"(batch, {config.inputs})")
+    if not np.isfinite(values).all():
+        raise CosimError("inputs must be finite numbers", key="inputs")
+    return values

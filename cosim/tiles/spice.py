@@ -1,0 +1,160 @@
+"""The tile in ngspice: each vector through the whole circuit, array, integrators, ramp column and comparators.
+
+A conversion takes two decks. In the first the input pulses drive the array with all its wires into the switched
+integrators of all columns. Then switches would isolate the bit lines, so the second deck starts from the integrators'
+voltages and holds them while the ramp column is read out and the comparators and counters of all columns decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.blocks.crossbar.config import CellKind
+from cosim.blocks.crossbar.netlist import array_lines
+from cosim.blocks.ramp_adc.functions import get_function
+from cosim.blocks.ramp_adc.netlist import (
+    EDGE,
+    TRANSIENT,
+    clock_lines,
+    column_lines,
+    comparator_lines,
+    conversion_deck,
+    integrator_line,
+    models_text,
+    offset_deck,
+    pulse,
+    pwl,
+    rounded_code,
+    timeline,
+)
+from cosim.errors import CosimError
+from cosim.spice import Deck, Result, SimulatorPool, Tolerances, default_pool
+from cosim.tiles.behavioural import SETTLING
+from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets
+from cosim.tiles.config import TileConfig, check_inputs, input_pulse
+from cosim.tiles.quantise import dac_codes, decode, full_scale
+
+Array = NDArray[np.float64]
+Conversation = Generator[list[Deck], list[Result], Array]
+
+RESET_END = 10e-9  # [s]
+LARGEST_COUNT_ERROR = 0.25  # a counter this far from a whole number was cut short: the comparator was undecided
+
+
+@dataclass
+class Counts:
+    """What was seen of the conversions so far, for the report."""
+
+    conversions: int = 0
+    decks: int = 0
+    undecided: int = 0
+
+
+class SpiceTile:
+    """The tile at transistor level. `cell` may be "sinh" for cells with a non-linear I-V."""
+
+    def __init__(self, config: TileConfig, pool: SimulatorPool | None = None, cell: CellKind = "linear") -> None:
+        self.config, self.cell = config, cell
+        self.pool = pool or default_pool()
+        self.inputs, self.outputs = config.inputs, config.outputs
+        self.chip: TileChip | None = None
+        self.counts = Counts()
+        self.deck_keys: list[str] = []
+
+    def program(self, weights: Array, rng: np.random.Generator) -> None:
+        """Write a chip, and measure its comparators' static offsets from their mismatch (an ngspice `.op`)."""
+        chip = draw_tile_chip(weights, self.config, rng)
+        deck = offset_deck(self.config.adc, chip.adc.names, chip.adc.mismatch)
+        result = self._good(self.pool.run([deck])[0])
+        offsets = [float(result[f"v(in{number})"][0]) - self.config.adc.v_clp for number in range(self.outputs)]
+        self.chip = with_offsets(chip, np.array(offsets))
+
+    def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
+        """Activations (batch, outputs). Raises CosimError when a simulation fails, naming the kept deck."""
+        from cosim.tiles.group import forward_all
+
+        return forward_all({"": self}, inputs, {"": rng})[""]
+
+    def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
+        """ADC codes (batch, outputs)."""
+        function = get_function(self.config.adc.function)
+        lsb = (function.high - function.low) / (1 << self.config.adc.bits)
+        return np.asarray(np.rint((self.forward(inputs, rng) - function.low) / lsb - 0.5), dtype=np.int64)
+
+    def converse(self, inputs: NDArray[np.floating]) -> Conversation:
+        """The conversion as a conversation: yields decks, is sent their results, returns activations.
+
+        Several tiles can so share one run of the worker pool (`cosim.tiles.group`).
+        """
+        assert self.chip is not None, "program the tile first"
+        codes = dac_codes(check_inputs(inputs, self.config), self.config.dac_bits)
+        macs = [self._mac(self._good(result)) for result in (yield [self.array_deck(row) for row in codes])]
+        results = yield [self.ramp_deck(mac) for mac in macs]
+        adc_codes = np.array([self._codes(self._good(result)) for result in results])
+        function = get_function(self.config.adc.function)
+        return decode(adc_codes, function.low, function.high, self.config.adc.bits)
+
+    def array_deck(self, codes: NDArray[np.int64]) -> Deck:
+        """Input pulses, array and integrators; keeps each integrator's voltage at the end. `codes` (inputs,)."""
+        assert self.chip is not None
+        adc, chip = self.config.adc, self.chip
+        longest = input_pulse(self.config)
+        unit = longest / full_scale(self.config.dac_bits)
+        lines = [models_text(adc), f"Vclp clp 0 {adc.v_clp:.9g}"]
+        lines.append("Vrst rst 0 " + pwl([(0, adc.v_dd), (RESET_END - 2 * EDGE, adc.v_dd), (RESET_END - EDGE, 0)]))
+        for number, code in enumerate(codes.tolist()):
+            for side, sign in ((0, -1), (1, 1)):  # an input below V_CLP raises the inverting integrator
+                level = adc.v_clp + sign * np.sign(code) * adc.v_read
+                drive = pwl([(0.0, adc.v_clp), *pulse(RESET_END, abs(code) * unit, adc.v_clp, level)])
+                lines.append(f"Vin{2 * number + side} r{2 * number + side} 0 {drive if code else adc.v_clp}")
+        lines.append(array_lines(chip.conductances, self.config.array, self.cell))
+        lines += [integrator_line(f"int{column}", f"c{column}", f"o{column}", adc) for column in range(self.outputs)]
+        end = RESET_END + longest + SETTLING
+        return Deck(
+            f"tile {self.inputs} x {self.outputs}: array and integrators",
+            "\n".join(lines),
+            (f".tran {longest / 50:.9g} {end:.12g} uic",),
+            tuple(f"v(o{column})" for column in range(self.outputs)),
+            Tolerances(**{**TRANSIENT.__dict__, "temperature": adc.temperature}),
+            (end,),
+        )
+
+    def ramp_deck(self, mac: Array) -> Deck:
+        """Held MAC voltages (outputs,) [V], ramp column, comparators and counters of all columns."""
+        assert self.chip is not None
+        adc, chip = self.config.adc, self.chip.adc
+        times = timeline(adc, len(chip.bias))
+        held, comparators = [], []
+        for column, voltage in enumerate(mac):
+            # The reset of a held integrator stays off: its own node, tied low.
+            held.append(integrator_line(f"h{column}", f"hb{column}", f"m{column}", adc, v0=voltage).replace(" rst ", " 0 "))
+            comparators += comparator_lines(column, f"m{column}", chip.names, chip.mismatch[column], adc)
+        ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign)
+        title = f"tile {self.inputs} x {self.outputs}: ramp, comparators and counters"
+        return conversion_deck(title, adc, ramp, times, held, comparators, self.outputs)
+
+    def _mac(self, result: Result) -> Array:
+        return np.array([result[f"v(o{column})"][-1] for column in range(self.outputs)])
+
+    def _codes(self, result: Result) -> NDArray[np.int64]:
+        reference = float(result["v(nref)"][-1])
+        codes = np.empty(self.outputs, dtype=np.int64)
+        for column in range(self.outputs):
+            count = float(result[f"v(n{column})"][-1])
+            codes[column], distance = rounded_code(count, reference, self.config.adc.thresholds)
+            self.counts.undecided += distance > LARGEST_COUNT_ERROR
+        self.counts.conversions += self.outputs
+        return codes
+
+    def _good(self, result: Result) -> Result:
+        self.counts.decks += 1
+        self.deck_keys.append(result.key)
+        if result.failure is not None:
+            raise CosimError(
+                f"ngspice failed ({result.failure.kind}): {result.failure.line}", file=result.deck_file, key="tile"
+            )
+        return result
