@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsymm
 from scipy.linalg.lapack import dpotrf, dpotri
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 Array = NDArray[np.float64]
 
@@ -52,10 +52,10 @@ def effective_conductance(
 
 
 def clamp_admittance(effective: Array) -> Array:
-    """Admittance that each clamp sees [S], shape (columns,): column sums of `effective` (rows, columns).
+    """Admittance between the drivers and each clamp [S], shape (columns,): column sums of `effective`.
 
-    It is the current into clamp j per volt by which all drivers move against all clamps, and so, by reciprocity, the
-    load on a clamp whose offset the other clamps share.
+    `effective` of shape (rows, columns) [S]. It is the current into clamp j per volt of all drivers together, and
+    the current out of clamp j per volt of all clamps together.
     """
     return np.asarray(effective, dtype=np.float64).sum(axis=0)
 
@@ -98,7 +98,8 @@ def _add_bit_line(admittance: Array, response: Array, cells: Array, r_col: float
 
     Parameters
     ----------
-    admittance: of shape (rows, rows) [S]; becomes admittance + D - D Z D, with D = diag(cells) and Z the impedance matrix of the bit line's nodes with their cells [ohm].
+    admittance: of shape (rows, rows) [S]; becomes admittance + D - D Z D, with D = diag(cells) and Z the impedance
+        matrix of the bit line's nodes with their cells [ohm].
     response: of shape (rows,) [S]; becomes the current into the clamp per volt at each word-line node.
     cells: of shape (rows,) [S].
 

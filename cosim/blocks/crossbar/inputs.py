@@ -38,22 +38,30 @@ def differential_inputs(vectors: ArrayLike, v_read: float) -> Array:
     return v_read * np.stack((x, -x), axis=-1).reshape(*x.shape[:-1], 2 * x.shape[-1])
 
 
+def check_cells(conductances: ArrayLike) -> Array:
+    """Conductances of shape (rows, columns) [S], finite and not negative; CosimError otherwise."""
+    cells = np.asarray(conductances, dtype=np.float64)
+    if cells.ndim != 2 or cells.size == 0:
+        raise CosimError("conductances must have the shape (rows, columns)", key="conductances", value=cells.shape)
+    if not np.isfinite(cells).all():
+        raise CosimError("a conductance is not a finite number", key="conductances", value=_first_not_finite(cells))
+    if (cells < 0.0).any():
+        raise CosimError("a conductance is negative", key="conductances", value=format_si(float(cells.min()), "S"))
+    return cells
+
+
 def check_conductances(conductances: ArrayLike, config: CrossbarConfig) -> Array:
-    """Conductances of shape (rows, columns) [S], at most `config.rows` by `config.columns`, that the device can hold.
+    """Conductances of shape (rows, columns) [S], no more than the array has cells, that the device can hold.
 
     Zero is an open cell. Around the device's limits there is room for six standard deviations of its read noise.
     Raises CosimError naming the value and the window.
     """
-    cells = np.asarray(conductances, dtype=np.float64)
-    if cells.ndim != 2 or cells.size == 0:
-        raise CosimError("conductances must have the shape (rows, columns)", key="conductances", value=cells.shape)
+    cells = check_cells(conductances)
     if cells.shape[0] > config.rows or cells.shape[1] > config.columns:
         raise CosimError(
             "more cells than the configured array has", key="conductances", value=cells.shape,
             allowed=f"up to ({config.rows}, {config.columns})",
         )  # fmt: skip
-    if not np.isfinite(cells).all():
-        raise CosimError("a conductance is not a finite number", key="conductances", value=_first_not_finite(cells))
     device = device_of(config)
     room = 6.0 * device.read_noise
     low, high = device.g_lowest * (1.0 - room), device.g_highest * (1.0 + room)

@@ -1,0 +1,281 @@
+"""Fitting the crossbar's resistances and V_0 to a characterisation, and judging them on arrays and vectors unseen.
+
+Arrays with even numbers and, of these, vectors with even numbers are fitted. The odd vectors of the same arrays are
+the unseen vectors; the arrays with odd numbers have unseen weights (and unseen vectors). Every array and every vector
+is drawn anew, so none is a neighbour of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.optimize import least_squares
+
+from cosim.blocks.crossbar.behaviour import RESISTANCES, CrossbarModel
+from cosim.blocks.crossbar.config import CrossbarConfig
+from cosim.blocks.crossbar.elimination import effective_conductance
+from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
+from cosim.blocks.dataset import config_of, deck_hashes, failed_points
+from cosim.blocks.model import Domain, ModelError, Parameter
+from cosim.errors import CosimError
+from cosim.provenance import provenance, sha256_of_json
+
+Array = NDArray[np.float64]
+
+ERROR_LIMIT = 2e-3  # sinh cells, rms relative to full scale
+LINEAR_ERROR_LIMIT = 1e-6  # linear cells, the same; what the simulator's own arithmetic leaves is below 1e-9
+PARTS = ("seen", "unseen_vectors", "unseen_weights")
+
+# Where the search starts: far from the configured values, so that it is the data that say them.
+_START = {"r_wire_row": 5.0, "r_wire_column": 5.0, "r_driver": 30.0, "r_clamp": 30.0, "v_0": 1.0}
+_UNITS = {**dict.fromkeys(RESISTANCES, "ohm"), "v_0": "V"}
+_DESCRIPTIONS = {
+    "r_wire_row": "resistance of one segment of a word line",
+    "r_wire_column": "resistance of one segment of a bit line",
+    "r_driver": "resistance of a word line's driver",
+    "r_clamp": "input resistance of a bit line's clamp",
+    "v_0": "voltage of the cells' sinh law",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every simulated current beside the model's; arrays of shape (points,).
+
+    Attributes
+    ----------
+    cells: kind of the cells. part: "seen", "unseen_vectors" or "unseen_weights".
+    simulated: relative to full scale, the largest current of the same array with the same cells.
+    error: model - simulation, relative to full scale.
+    """
+
+    cells: NDArray[np.str_]
+    part: NDArray[np.str_]
+    simulated: Array
+    error: Array
+
+
+def fit(
+    data: xr.Dataset,
+    *,
+    allow_failed: bool = False,
+    limit: float = ERROR_LIMIT,
+    linear_limit: float = LINEAR_ERROR_LIMIT,
+) -> CrossbarModel:
+    """Fit the model of `behaviour` to a data set of `characterise`.
+
+    The four resistances are fitted to the arrays of linear cells, then V_0 to those of sinh cells. The intervals
+    follow from the residuals and so hold for random ones; those of V_0 do not cover the model's truncation.
+
+    Raises CosimError when too little is there to fit and to judge, or when points failed and `allow_failed` is not
+    set.
+    """
+    failed = failed_points(data)
+    if failed and not allow_failed:
+        raise CosimError(
+            f"{failed} of {data['status'].size} sweeps of this data set failed; a fit without them may be biased"
+            " (--allow-failed fits the rest)"
+        )
+    stored = config_of(data)
+    config = CrossbarConfig(**{key: value for key, value in stored.items() if key in CrossbarConfig.model_fields})
+    v_g = float(stored["v_g"])
+    sweeps = _sweeps(data)
+    for cell in ("linear", "sinh"):
+        numbers = [each.number for each in sweeps if each.cell == cell]
+        if len({number % 2 for number in numbers}) < 2:
+            raise CosimError(
+                f"the data set must hold at least two arrays of {cell} cells, one to fit and one to judge the fit",
+                key="arrays", value=len(numbers), allowed="2 or more, of even and of odd number",
+            )  # fmt: skip
+    linear = [each for each in sweeps if each.cell == "linear"]
+    sinh = [each for each in sweeps if each.cell == "sinh"]
+    parameters = _fit(RESISTANCES, linear, lambda sweep, values: _linear_currents(sweep, values))
+    resistances = tuple(_number(parameters[name]) for name in RESISTANCES)
+    parameters |= _fit(
+        ("v_0",), sinh, lambda sweep, values: _sinh_currents(sweep, resistances, float(values[0]), v_g, config.v_read)
+    )
+    model = CrossbarModel(
+        config=config,
+        parameters=parameters,
+        v_g=v_g,
+        error=_UNJUDGED,
+        error_linear=_UNJUDGED,
+        domain=_domain(sweeps),
+        provenance=_provenance(data, failed),
+    )
+    comparison = compare(model, data)
+    return CrossbarModel(
+        **{
+            **{name: getattr(model, name) for name in ("config", "parameters", "v_g", "domain", "provenance")},
+            "error": _held_out(comparison, "sinh", limit),
+            "error_linear": _held_out(comparison, "linear", linear_limit),
+            "errors": {
+                cell: {part: _size(comparison, cell, (part,)) for part in PARTS} for cell in ("linear", "sinh")
+            },
+        }
+    )
+
+
+def compare(model: CrossbarModel, data: xr.Dataset) -> Comparison:
+    """The model's prediction for every simulated current of a data set."""
+    cells, parts, simulated, errors = [], [], [], []
+    v_0 = model.value("v_0")
+    for sweep in _sweeps(data):
+        if sweep.cell == "linear":
+            predicted = _linear_currents(sweep, np.array(model.resistances))
+        else:
+            predicted = _sinh_currents(sweep, model.resistances, v_0, model.v_g, model.config.v_read)
+        parts.append(np.broadcast_to(sweep.parts[:, None], predicted.shape).ravel())
+        cells.append(np.full(predicted.size, sweep.cell))
+        simulated.append((sweep.currents / sweep.full_scale).ravel())
+        errors.append(((predicted - sweep.currents) / sweep.full_scale).ravel())
+    return Comparison(*(np.concatenate(each) for each in (cells, parts, simulated, errors)))
+
+
+_UNJUDGED = ModelError(rms=0.0, maximum=0.0, unit="relative to full scale", points=1, limit=1.0, held_out="")
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """One simulated array: conductances (rows, columns), voltages (vectors, rows), currents (vectors, columns)."""
+
+    number: int
+    cell: str
+    conductances: Array
+    voltages: Array
+    currents: Array
+
+    @property
+    def full_scale(self) -> float:
+        return float(np.abs(self.currents).max())
+
+    @property
+    def parts(self) -> NDArray[np.str_]:
+        """Part of the data that each vector belongs to, shape (vectors,)."""
+        if self.number % 2:
+            return np.full(len(self.voltages), "unseen_weights")
+        return np.where(np.arange(len(self.voltages)) % 2 == 0, "seen", "unseen_vectors")
+
+
+def _sweeps(data: xr.Dataset) -> list[_Sweep]:
+    sweeps = []
+    for kind, cell in enumerate(data["cell"].values):
+        for number in np.flatnonzero(data["status"].values[kind] == 0):
+            rows, columns = int(data["rows"].values[number]), int(data["columns"].values[number])
+            sweeps.append(
+                _Sweep(
+                    int(number),
+                    str(cell),
+                    data["conductance"].values[number, :rows, :columns],
+                    data["voltage"].values[number, :, :rows],
+                    data["current"].values[kind, number, :, :columns],
+                )
+            )
+    return sweeps
+
+
+def _linear_currents(sweep: _Sweep, resistances: Array) -> Array:
+    row, column, driver, clamp = (float(each) for each in resistances)
+    return np.asarray(sweep.voltages @ effective_conductance(sweep.conductances, row, column, driver, clamp))
+
+
+def _sinh_currents(sweep: _Sweep, resistances: tuple[float, ...], v_0: float, v_g: float, v_read: float) -> Array:
+    row, column, driver, clamp = resistances
+    coefficients = odd_power_coefficients(
+        sweep.conductances, row, column, driver, clamp, v_0=v_0, v_g=v_g, v_read=v_read
+    )
+    return odd_power_currents(sweep.voltages, coefficients)
+
+
+def _fit(
+    names: tuple[str, ...], sweeps: list[_Sweep], currents: Callable[[_Sweep, Array], Array]
+) -> dict[str, Parameter]:
+    """Least squares of the named parameters over the seen vectors of the even arrays; all are positive."""
+    seen = [each for each in sweeps if each.number % 2 == 0]
+    scales = np.array([_START[name] for name in names])
+
+    def residuals(scaled: Array) -> Array:
+        parts = []
+        for sweep in seen:
+            error = (currents(sweep, scaled * scales) - sweep.currents) / sweep.full_scale
+            parts.append(error[sweep.parts == "seen"].ravel())
+        return np.concatenate(parts)
+
+    lowest = 0.0 if names == RESISTANCES else 0.05
+    found = least_squares(residuals, np.ones(len(names)), bounds=(lowest, np.inf), ftol=1e-15, xtol=1e-12, gtol=1e-15)
+    if not found.success:
+        raise CosimError(f"the fit did not converge: {found.message}")
+    freedom = len(found.fun) - len(found.x)
+    covariance = np.linalg.pinv(found.jac.T @ found.jac) * (found.fun @ found.fun) / freedom
+    reach = stats.t.ppf(0.975, freedom) * np.sqrt(np.diag(covariance))
+    return {
+        name: Parameter(
+            float(value * scale), _UNITS[name], float((value - half) * scale), float((value + half) * scale),
+            _DESCRIPTIONS[name],
+        )
+        for name, value, half, scale in zip(names, found.x, reach, scales, strict=True)
+    }  # fmt: skip
+
+
+def _held_out(comparison: Comparison, cell: str, limit: float) -> ModelError:
+    size = _size(comparison, cell, PARTS[1:])
+    return ModelError(
+        **size,
+        unit="relative to full scale",
+        limit=limit,
+        held_out="vectors with odd numbers of the arrays with even numbers, and all of the arrays with odd numbers",
+    )
+
+
+def _size(comparison: Comparison, cell: str, parts: tuple[str, ...]) -> dict[str, Any]:
+    error = comparison.error[(comparison.cells == cell) & np.isin(comparison.part, parts)]
+    return {
+        "rms": float(np.sqrt(np.mean(error**2))),
+        "maximum": float(np.abs(error).max()),
+        "points": int(error.size),
+    }
+
+
+def _number(parameter: Parameter) -> float:
+    assert isinstance(parameter.value, float)
+    return parameter.value
+
+
+def _domain(sweeps: list[_Sweep]) -> Domain:
+    shapes = np.array([each.conductances.shape for each in sweeps])
+    voltage = max(float(np.abs(each.voltages).max()) for each in sweeps)
+    return Domain(
+        {
+            "rows": (int(shapes[:, 0].min()), int(shapes[:, 0].max())),
+            "columns": (int(shapes[:, 1].min()), int(shapes[:, 1].max())),
+            "conductance": (
+                min(float(each.conductances.min()) for each in sweeps),
+                max(float(each.conductances.max()) for each in sweeps),
+            ),
+            "voltage": (-voltage, voltage),
+        }
+    )
+
+
+def _provenance(data: xr.Dataset, failed: int) -> dict[str, Any]:
+    hashes = deck_hashes(data)
+    return provenance(
+        data_set={
+            "created": data.attrs["created"],
+            "simulator": data.attrs["simulator"],
+            "solver": data.attrs["solver"],
+            "seed": data.attrs["seed"],
+            "arrays": int(data.sizes["array"]),
+            "vectors": int(data.sizes["vector"]),
+            "failed": failed,
+            "decks": len(hashes),
+            "decks_sha256": sha256_of_json(list(hashes)),
+        },
+        device={"name": data.attrs["device"], "sha256": data.attrs["device_sha256"]},
+    )
