@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,6 +55,98 @@ def doctor(as_json: AsJson = False) -> None:
         doctor.show(report)
     if not report["ready"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def characterise(
+    block: Annotated[str | None, typer.Argument(help="Block to characterise; --list names them.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Data set to write; default BLOCK.nc.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with the block's settings.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the block, e.g. --set 'c_fb=4 pF'; may be repeated."),
+    ] = None,
+    sweeps: Annotated[
+        list[str] | None, typer.Option("--sweep", help="How much is swept, e.g. --sweep chips=64; may be repeated.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Short for --set bits=N.")] = None,
+    function: Annotated[str | None, typer.Option(help="Short for --set function=NAME.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all variations.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="ngspice processes; default: all cores.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Simulate again what is in the cache.")] = False,
+    list_blocks: Annotated[bool, typer.Option("--list", help="List the blocks with their sweeps and figures.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a block's circuit in ngspice over its variations and conditions; write a data set (NetCDF)."""
+    from cosim import commands
+
+    if list_blocks:
+        commands.show_blocks(as_json)
+        return
+    given = dict(commands.pairs(settings, "--set"))
+    given |= {name: value for name, value in (("bits", bits), ("function", function)) if value is not None}
+    commands.characterise(
+        block, output, config, given, dict(commands.pairs(sweeps, "--sweep")), seed, workers, not no_cache, as_json
+    )
+
+
+@app.command()
+def fit(
+    dataset: Annotated[Path, typer.Argument(help="Data set of `cosim characterise`.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Model to write; default: DATASET.json.")
+    ] = None,
+    allow_failed: Annotated[bool, typer.Option("--allow-failed", help="Fit although some points failed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a block's behavioural model to a data set; the model carries its error on points it did not see."""
+    from cosim import commands
+
+    commands.fit(dataset, output or dataset.with_suffix(".json"), allow_failed, as_json)
+
+
+@app.command()
+def model(
+    file: Annotated[Path, typer.Argument(help="Model file of `cosim fit`.")],
+    accept: Annotated[bool, typer.Option("--accept", help="Load it although its error exceeds its limit.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a model file and show what it holds: parameters with intervals, error, domain, origin."""
+    from cosim import commands
+
+    commands.show_model(file, accept, as_json)
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Argument(help="Network to train: digits_lstm.")],
+    form: Annotated[str, typer.Option(help="float, qat (quantisation-aware) or both.")] = "both",
+    bits: Annotated[int, typer.Option(help="Bits of converters and weights.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and noise.")] = 1,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each form; default: the recipe's.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the weights.")] = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """Train a network's float and quantisation-aware weights (needs PyTorch: extra `train`)."""
+    from cosim import commands
+
+    commands.train(network, form, bits, seed, epochs, output, as_json)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path("demo_output"),
+    spice_chips: Annotated[int, typer.Option(min=4, help="Chips of the ADC's Monte Carlo in ngspice.")] = 32,
+    chips: Annotated[int, typer.Option(min=2, help="Chips of the accuracy study.")] = 20,
+    images: Annotated[int, typer.Option(min=1, max=599, help="Images that go through ngspice whole.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="ngspice processes; default: all cores.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The main job: characterise in ngspice, fit, run an LSTM on real data, put SPICE in the loop, report."""
+    from cosim import commands
+
+    commands.demo(output, spice_chips, chips, images, seed, workers, as_json)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Imports run only downwards: cli > doctor > demo > reports > studies > training, networks > tiles,
+"""Imports run only downwards: cli > commands > doctor > demo > reports > studies > training, networks > tiles,
 costs > blocks > devices, spice, datasets; below them all, the modules at the top of the package."""
 
 import ast
@@ -24,6 +24,7 @@ ROWS = (
     ("reports",),
     ("demo",),
     ("doctor",),
+    ("commands",),
     ("cli",),
 )
 RANK = {part: rank for rank, row in enumerate(ROWS) for part in row}

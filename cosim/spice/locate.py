@@ -83,11 +83,7 @@ def load_companions(library: str | Path) -> list[ctypes.CDLL]:
     if not any(parent.name == "ngspice" for parent in folder.parents):
         return []  # not ours: a system's folder is full of libraries that are nobody's companions
     names = ("libgcc_s.so.1", "libstdc++.so.6", "libgomp.so.1")
-    return [
-        ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL)
-        for name in names
-        if (folder / name).is_file()
-    ]
+    return [ctypes.CDLL(str(folder / name), mode=ctypes.RTLD_GLOBAL) for name in names if (folder / name).is_file()]
 
 
 def report(library: str | Path, timeout: float = 60.0) -> dict[str, Any]:
@@ -128,9 +124,7 @@ def examine(library: str) -> dict[str, Any]:
     spice = ctypes.CDLL(library)
     log: list[str] = []
     on_text = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p)
-    on_exit = ctypes.CFUNCTYPE(
-        ctypes.c_int, ctypes.c_int, ctypes.c_bool, ctypes.c_bool, ctypes.c_int, ctypes.c_void_p
-    )
+    on_exit = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_bool, ctypes.c_bool, ctypes.c_int, ctypes.c_void_p)
 
     def note(text: bytes, _instance: int, _user: int | None) -> int:
         log.append(text.decode(errors="replace"))

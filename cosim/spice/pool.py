@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,7 +122,7 @@ class SimulatorPool:
         return [results[key] for key in keys]
 
     def _run_missing(self, todo: dict[str, Deck], results: dict[str, Result], advance: object) -> None:
-        pending = {self._schedule(deck, key): key for key, deck in todo.items()}
+        pending: dict[Future[Result], str] = {self._schedule(deck, key): key for key, deck in todo.items()}
         try:
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -145,7 +145,7 @@ class SimulatorPool:
             self._pool.join(5)
             self._pool = None
 
-    def _schedule(self, deck: Deck, key: str) -> pebble.ProcessFuture:
+    def _schedule(self, deck: Deck, key: str) -> Future[Result]:
         if self._pool is None:
             self._pool = pebble.ProcessPool(
                 max_workers=self.workers,
@@ -159,9 +159,9 @@ class SimulatorPool:
             return self._pool.schedule(_run_isolated, args=arguments, timeout=4 * self.timeout)
         return self._pool.schedule(_run_in_worker, args=(deck, key), timeout=self.timeout)
 
-    def _outcome(self, future: pebble.ProcessFuture, key: str) -> Result | None:
+    def _outcome(self, future: Future[Result], key: str) -> Result | None:
         try:
-            return future.result()  # type: ignore[no-any-return]
+            return future.result()
         except TimeoutError:
             failure = Failure(FailureKind.TIMEOUT, f"no answer within {self.timeout:g} s; the worker was killed")
         except pebble.ProcessExpired as error:

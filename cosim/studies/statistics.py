@@ -45,9 +45,7 @@ class PairedDifference:
     p_value: float
 
 
-def accuracy(
-    logits: NDArray[np.floating], labels: NDArray[np.integer], confidence: float = CONFIDENCE
-) -> Accuracy:
+def accuracy(logits: NDArray[np.floating], labels: NDArray[np.integer], confidence: float = CONFIDENCE) -> Accuracy:
     """Accuracy of `logits`, shape (n, classes), against `labels`, shape (n,)."""
     if logits.ndim != 2 or logits.shape[:1] != labels.shape:
         raise CosimError(f"logits of shape {logits.shape} do not belong to labels of shape {labels.shape}")
@@ -84,9 +82,7 @@ def paired_difference(
     a, b = np.asarray(correct_a, dtype=bool), np.asarray(correct_b, dtype=bool)
     if a.shape != b.shape or a.ndim != 1:
         raise CosimError(f"results of shapes {a.shape} and {b.shape} are not about the same images")
-    return paired_difference_of_counts(
-        int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a)), a.size, confidence
-    )
+    return paired_difference_of_counts(int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a)), a.size, confidence)
 
 
 def paired_difference_of_counts(
@@ -108,17 +104,13 @@ def paired_difference_of_counts(
     reach = z * float(np.sqrt(b + c - (b - c) ** 2 / n)) / n
     differing = only_a + only_b
     p_value = float(binomtest(only_a, differing).pvalue) if differing else 1.0
-    return PairedDifference(
-        (only_a - only_b) / total, centre - reach, centre + reach, only_a, only_b, total, p_value
-    )
+    return PairedDifference((only_a - only_b) / total, centre - reach, centre + reach, only_a, only_b, total, p_value)
 
 
 def _normal_quantile(confidence: float) -> float:
     """z with P(|N(0, 1)| < z) = confidence."""
     if not 0 < confidence < 1:
-        raise CosimError(
-            "not a level of confidence", key="confidence", value=confidence, allowed="between 0 and 1"
-        )
+        raise CosimError("not a level of confidence", key="confidence", value=confidence, allowed="between 0 and 1")
     from statistics import NormalDist
 
     return NormalDist().inv_cdf(0.5 + confidence / 2)

@@ -43,8 +43,6 @@ def clamp_admittances(cells: Array, effective: Array, series: float) -> Array:
     return np.asarray(np.diag(clamp_admittance(effective) + exchange.sum(axis=1)) - exchange)
 
 
-
-
 class BehaviouralTile:
     """DAC, crossbar and ramp ADC as fitted models.
 
@@ -65,7 +63,9 @@ class BehaviouralTile:
     ) -> None:
         if model.config != config.adc:
             changed = [
-                name for name in type(model.config).model_fields if getattr(model.config, name) != getattr(config.adc, name)
+                name
+                for name in type(model.config).model_fields
+                if getattr(model.config, name) != getattr(config.adc, name)
             ]
             raise CosimError(
                 "the ADC model was fitted for another circuit than this tile's",
@@ -92,7 +92,7 @@ class BehaviouralTile:
         on, adc = self.nonidealities, self.config.adc
         cells = chip.conductances if on.programming_error else chip.targets
         array = self.config.array
-        effective = cells
+        effective: Array = cells
         if on.ir_drop:
             effective = effective_conductance(
                 cells, array.r_wire_row, array.r_wire_column, array.r_driver, array.r_clamp

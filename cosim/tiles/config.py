@@ -42,7 +42,12 @@ class TileConfig(BlockConfig):
     def array(self) -> CrossbarConfig:
         """The crossbar of this tile's size, its bit lines held at the ADC's V_CLP."""
         return self.crossbar.model_copy(
-            update={"rows": 2 * self.inputs, "columns": self.outputs, "v_clp": self.adc.v_clp, "v_read": self.adc.v_read}
+            update={
+                "rows": 2 * self.inputs,
+                "columns": self.outputs,
+                "v_clp": self.adc.v_clp,
+                "v_read": self.adc.v_read,
+            }
         )
 
 
@@ -86,7 +91,9 @@ def input_pulse(config: TileConfig) -> float:
     T = (alpha / V_read) C_fb w_max / (G_max - G_min); V_read cancels.
     """
     device = config.device
-    return design_column(config.adc, device).gain_per_volt * config.adc.c_fb * config.w_max / (device.g_max - device.g_min)
+    return (
+        design_column(config.adc, device).gain_per_volt * config.adc.c_fb * config.w_max / (device.g_max - device.g_min)
+    )
 
 
 def conductance_targets(weights: Array, config: TileConfig) -> Array:
@@ -101,7 +108,9 @@ def conductance_targets(weights: Array, config: TileConfig) -> Array:
             f"weights of shape {weights.shape} do not fit the tile", allowed=f"({config.inputs}, {config.outputs})"
         )
     if not np.isfinite(weights).all():
-        raise CosimError("weights must be finite numbers", key="weights", value=float(weights[~np.isfinite(weights)][0]))
+        raise CosimError(
+            "weights must be finite numbers", key="weights", value=float(weights[~np.isfinite(weights)][0])
+        )
     largest = weights.flat[np.abs(weights).argmax()]
     if abs(largest) > config.w_max * (1 + 1e-6):
         raise CosimError(

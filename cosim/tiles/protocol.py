@@ -36,7 +36,7 @@ class Tile(Protocol):
         Raises CosimError when a weight exceeds the window or is not finite.
         """
 
-    def forward(self, inputs: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:
         """Activations for a batch.
 
         `inputs` of shape (batch, inputs), in units of the network (full scale -1 .. 1); returns (batch, outputs),

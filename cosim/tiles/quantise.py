@@ -65,3 +65,9 @@ def decode(codes: ArrayLike, low: float, high: float, bits: int) -> NDArray[np.f
     """Activation that a code stands for, mid-interval: y = low + (c + 1/2)(high - low) / 2^b."""
     step = (high - low) / 2 ** checked_bits(bits)
     return low + (np.asarray(codes, dtype=np.float64) + 0.5) * step
+
+
+def encode(activations: ArrayLike, low: float, high: float, bits: int) -> NDArray[np.int64]:
+    """The codes that `decode` made activations of."""
+    step = (high - low) / 2 ** checked_bits(bits)
+    return np.rint((np.asarray(activations, dtype=np.float64) - low) / step - 0.5).astype(np.int64)

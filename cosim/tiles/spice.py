@@ -19,7 +19,6 @@ from cosim.blocks.ramp_adc.functions import get_function
 from cosim.blocks.ramp_adc.netlist import (
     EDGE,
     TRANSIENT,
-    clock_lines,
     column_lines,
     comparator_lines,
     conversion_deck,
@@ -36,7 +35,7 @@ from cosim.spice import Deck, Result, SimulatorPool, Tolerances, default_pool
 from cosim.tiles.behavioural import SETTLING
 from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets
 from cosim.tiles.config import TileConfig, check_inputs, input_pulse
-from cosim.tiles.quantise import dac_codes, decode, full_scale
+from cosim.tiles.quantise import dac_codes, decode, encode, full_scale
 
 Array = NDArray[np.float64]
 Conversation = Generator[list[Deck], list[Result], Array]
@@ -82,8 +81,7 @@ class SpiceTile:
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
         """ADC codes (batch, outputs)."""
         function = get_function(self.config.adc.function)
-        lsb = (function.high - function.low) / (1 << self.config.adc.bits)
-        return np.asarray(np.rint((self.forward(inputs, rng) - function.low) / lsb - 0.5), dtype=np.int64)
+        return encode(self.forward(inputs, rng), function.low, function.high, self.config.adc.bits)
 
     def converse(self, inputs: NDArray[np.floating]) -> Conversation:
         """The conversion as a conversation: yields decks, is sent their results, returns activations.
@@ -131,7 +129,9 @@ class SpiceTile:
         held, comparators = [], []
         for column, voltage in enumerate(mac):
             # The reset of a held integrator stays off: its own node, tied low.
-            held.append(integrator_line(f"h{column}", f"hb{column}", f"m{column}", adc, v0=voltage).replace(" rst ", " 0 "))
+            held.append(
+                integrator_line(f"h{column}", f"hb{column}", f"m{column}", adc, v0=voltage).replace(" rst ", " 0 ")
+            )
             comparators += comparator_lines(column, f"m{column}", chip.names, chip.mismatch[column], adc)
         ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign)
         title = f"tile {self.inputs} x {self.outputs}: ramp, comparators and counters"

@@ -200,4 +200,3 @@ def lsb_input(model: RampAdcModel) -> Array:
     """Input width of one output LSB at each ideal threshold, in units of the MAC result; shape (2^bits - 1,)."""
     function = model.function
     return np.asarray((function.high - function.low) / (1 << model.config.bits) / function.slope(model.ideal))
-

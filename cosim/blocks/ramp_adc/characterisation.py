@@ -25,7 +25,6 @@ from cosim.blocks.ramp_adc.design import (
 )
 from cosim.blocks.ramp_adc.functions import differential_error, get_function, ideal_thresholds, output_error
 from cosim.blocks.ramp_adc.netlist import (
-    clock_lines,
     column_lines,
     comparator_lines,
     conversion_deck,
@@ -253,7 +252,9 @@ def _dataset(
     nan = np.full(config.thresholds, np.nan)
     ok = [not each.failed and bool(each.search.done.all()) for each in found]
     threshold = np.array([each.search.value if good else nan for each, good in zip(found, ok, strict=True)])
-    bracket = np.array([each.search.high - each.search.low if good else nan for each, good in zip(found, ok, strict=True)])
+    bracket = np.array(
+        [each.search.high - each.search.low if good else nan for each, good in zip(found, ok, strict=True)]
+    )
     gains = np.array([design.gain(sample.config.v_read) for sample in samples])
     x = threshold / gains[:, None]
     level = np.array([_levels(each.result, config) if each.result and each.result.ok else nan for each in found])
@@ -282,7 +283,12 @@ def _dataset(
     coords = {
         "chip": (per, np.array([sample.number for sample in samples]), "1", "chip; -1 is the nominal one"),
         "v_read": (per, np.array([sample.config.v_read for sample in samples]), "V", "read voltage"),
-        "ramp": (per, np.array([sample.config.ramp for sample in samples], dtype=object), "1", "column or fixed reference"),
+        "ramp": (
+            per,
+            np.array([sample.config.ramp for sample in samples], dtype=object),
+            "1",
+            "column or fixed reference",
+        ),
         "gain": (per, gains, "V", "alpha: volts per unit of the MAC result"),
         "code": (("code",), np.arange(1, config.thresholds + 1), "1", "threshold k: the code steps from k - 1 to k"),
         "ideal_threshold": (("code",), design.thresholds, "1", "g^-1(y_k), in units of the MAC result"),

@@ -63,7 +63,9 @@ def step_voltage(config: RampAdcConfig) -> float:
     return config.v_read * config.t_pulse / config.c_fb
 
 
-def design_column(config: RampAdcConfig, device: Device | None = None, *, nominal_v_read: float = NOMINAL_V_READ) -> ColumnDesign:
+def design_column(
+    config: RampAdcConfig, device: Device | None = None, *, nominal_v_read: float = NOMINAL_V_READ
+) -> ColumnDesign:
     """Conductances for a function and a number of bits.
 
     The column is designed once, at `nominal_v_read`; the configured V_read changes the ramp and the MAC result alike.
@@ -76,7 +78,8 @@ def design_column(config: RampAdcConfig, device: Device | None = None, *, nomina
     per_siemens = nominal_v_read * config.t_pulse / config.c_fb
     # The largest step takes the largest conductance, unless the whole ramp would then leave the comparators' range.
     largest = min(
-        float(effective_conductance(np.array(device.g_max), config)), config.swing / per_siemens * steps.max() / np.ptp(x)
+        float(effective_conductance(np.array(device.g_max), config)),
+        config.swing / per_siemens * steps.max() / np.ptp(x),
     )
     scale = largest / steps.max()  # effective siemens per unit of x
     bias_total = abs(x[0]) * scale

@@ -57,7 +57,9 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
             f"{failed} of {data.sizes['sample']} samples of this data set failed; a fit without them may be biased"
             " (--allow-failed fits the rest)"
         )
-    config = RampAdcConfig(**{key: value for key, value in config_of(data).items() if key in RampAdcConfig.model_fields})
+    config = RampAdcConfig(
+        **{key: value for key, value in config_of(data).items() if key in RampAdcConfig.model_fields}
+    )
     usable = (data["ramp"].values == "column") & (data["chip"].values >= 0) & (data["status"].values == 0)
     chosen = usable & (data["chip"].values % 2 == 0)
     if len(set(data["chip"].values[chosen].tolist())) < 2 or not (usable & ~chosen).any():

@@ -8,6 +8,7 @@ so idle cells do not load the virtual ground.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Timeline:
     @cached_property
     def edges(self) -> Array:
         """Clock edges that end the period of level k = 1, 2, ...; shape (thresholds,)."""
-        return self.t_clock * (2 + self.bias_cells + np.arange(self.thresholds))
+        return np.asarray(self.t_clock * (2 + self.bias_cells + np.arange(self.thresholds)), dtype=np.float64)
 
     @cached_property
     def samples(self) -> Array:
@@ -187,7 +188,9 @@ def _counter_lines(node: str, gate: str) -> list[str]:
     return [f"B{node} 0 {node} i={gain:.9g}*{gate}", f"C{node} {node} 0 {COUNTER_CAPACITOR:.9g} ic=0"]
 
 
-def comparator_lines(number: int, input_node: str, names: Sequence[str], mismatch: Array, config: RampAdcConfig) -> list[str]:
+def comparator_lines(
+    number: int, input_node: str, names: Sequence[str], mismatch: Array, config: RampAdcConfig
+) -> list[str]:
     """Comparator `number` with its counter: it counts the clocks at which the ramp is still below its input."""
     values = " ".join(f"{name}={value:.9g}" for name, value in zip(names, mismatch, strict=True))
     return [
@@ -206,7 +209,7 @@ def lane_inputs(values: Array, times: Timeline, lanes: int) -> list[list[tuple[f
     for lane in range(lanes):
         mine = np.arange(lane, len(values), lanes)
         points = [(0.0, float(values[mine[0]]))]
-        for before, following in zip(mine[:-1], mine[1:], strict=True):
+        for before, following in itertools.pairwise(mine):
             edge = float(times.edges[before])
             points += [(edge, float(values[before])), (edge + EDGE, float(values[following]))]
         inputs.append(points)

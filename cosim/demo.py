@@ -1,0 +1,382 @@
+"""The main job on real data: characterise in ngspice, fit, run the network, put SPICE in the loop, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from cosim.blocks import crossbar, ramp_adc
+from cosim.blocks.dataset import deck_hashes, failed_points, save_dataset
+from cosim.blocks.ramp_adc.behaviour import RampAdcModel
+from cosim.blocks.ramp_adc.characterisation import Sample, levels_of, threshold_deck
+from cosim.blocks.ramp_adc.chips import nominal_chip
+from cosim.blocks.ramp_adc.design import design_column
+from cosim.blocks.ramp_adc.fitting import compare
+from cosim.datasets.digits import load_digits
+from cosim.devices import load_device
+from cosim.files import sha256_of, write_atomically
+from cosim.networks.weights import LstmWeights, shipped_weights
+from cosim.provenance import plain, provenance
+from cosim.spice import SimulatorPool
+from cosim.studies.accuracy import ChipAccuracy, ladder, over_chips
+from cosim.studies.cosimulation import Cosimulation, cosimulate
+from cosim.studies.hardware import Hardware
+from cosim.studies.statistics import accuracy_of, paired_difference
+from cosim.tiles.config import TileConfig
+from cosim.tiles.protocol import Fidelity
+from cosim.tiles.spice import SpiceTile
+
+BITS = 5  # the shipped weights are trained for it
+FUNCTIONS = ("sigmoid", "tanh")  # of the gates
+LADDER_LABELS = {
+    "none": "none (bits only)",
+    "programming_error": "programming error of the array",
+    "read_noise": "read noise",
+    "ir_drop": "IR drop in wires and drivers",
+    "amplifier": "gain and bandwidth of the integrators",
+    "ramp_error": "programming error of the ramp column",
+    "comparator_offset": "comparator offset",
+    "comparator_lag": "comparator lag and mean offset",
+    "all": "all",
+}
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """How much of it.
+
+    Attributes
+    ----------
+    spice_chips: chips of the ADC's Monte Carlo.
+    chips: chips of the accuracy study and the ladder.
+    images: test images that go through ngspice whole.
+    seed: of everything that is drawn.
+    workers: ngspice processes; all cores when None.
+    """
+
+    spice_chips: int = 32
+    chips: int = 20
+    images: int = 1
+    seed: int = 1
+    workers: int | None = None
+
+
+@dataclass
+class _Run:
+    """The demo as it goes: where it writes, what it has found."""
+
+    folder: Path
+    options: DemoOptions
+    say: Callable[[str], None]
+    results: dict[str, Any] = field(default_factory=dict)
+    elapsed: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, dict[str, Any]] = field(default_factory=lambda: {"datasets": {}, "models": {}, "weights": {}})
+
+    @contextmanager
+    def stage(self, name: str) -> Any:
+        self.say(f"== {name}")
+        started = time.perf_counter()
+        yield
+        self.elapsed[name] = round(time.perf_counter() - started, 1)
+
+    def keep_dataset(self, name: str, data: xr.Dataset) -> None:
+        path = save_dataset(data, self.folder / f"{name}.nc")
+        self.provenance["datasets"][name] = {
+            "file": path.name,
+            "sha256": sha256_of(path),
+            "decks": len(deck_hashes(data)),
+            "simulator": data.attrs["simulator"],
+            "seed": data.attrs["seed"],
+        }
+
+    def keep_model(self, name: str, model: Any) -> None:
+        path = self.folder / f"{name}.json"
+        model.save(path)
+        self.provenance["models"][name] = {"file": path.name, "sha256": sha256_of(path)}
+
+
+def run_demo(folder: Path, options: DemoOptions, say: Callable[[str], None], command: str) -> dict[str, Any]:
+    """Run the main job and write data sets, models, decks, `results.json` and `report.html` into `folder`."""
+    write_atomically(folder / ".writable", lambda part: part.write_text("")).unlink()  # say it before an hour's work
+    run = _Run(folder, options, say)
+    started = time.perf_counter()
+    with SimulatorPool(options.workers) as pool:
+        adc = _characterise_adc(run, pool)
+        array = _characterise_crossbar(run, pool)
+        models = {function: model for function, (_, model) in adc.items()}
+        hardware = Hardware(TileConfig(adc=models["sigmoid"].config), models, pool=pool)
+        weights = {form: shipped_weights(form) for form in ("float", "qat")}  # type: ignore[arg-type]
+        _accuracy(run, hardware, weights)
+        _in_the_loop(run, hardware, weights["qat"])
+    device = load_device(hardware.tile.adc.device)
+    run.provenance["device"] = {"name": hardware.tile.adc.device, "sha256": device.sha256}
+    run.elapsed["total"] = round(time.perf_counter() - started, 1)
+    made = provenance(seed=options.seed)
+    results: dict[str, Any] = {
+        "title": "An LSTM whose gate activations come out of a ramp ADC",
+        "command": command,
+        "created": made["created"],
+        "cosim_version": made["cosim_version"],
+        "seed": options.seed,
+        "simulator": {"version": f"ngspice {pool.simulator.version_text}", "solver": pool.simulator.solver},
+        "elapsed": run.elapsed,
+        **run.results,
+        "provenance": run.provenance,
+    }
+    results = json.loads(json.dumps(results, default=plain, allow_nan=False))
+    text = json.dumps(results, indent=1) + "\n"
+    write_atomically(folder / "results.json", lambda part: part.write_text(text, encoding="utf-8"))
+    from cosim.reports import write_report
+
+    results["report"] = str(write_report(results, adc, array, folder))
+    return results
+
+
+def _characterise_adc(run: _Run, pool: SimulatorPool) -> dict[str, tuple[xr.Dataset, RampAdcModel]]:
+    found: dict[str, tuple[xr.Dataset, RampAdcModel]] = {}
+    run.results["adc"] = {}
+    with run.stage("ramp ADC in ngspice"):
+        for function in FUNCTIONS:
+            config = ramp_adc.Config(bits=BITS, function=function)
+            data = ramp_adc.characterise(config, chips=run.options.spice_chips, seed=run.options.seed, pool=pool)
+            run.keep_dataset(f"ramp_adc_{function}", data)
+            model = ramp_adc.fit(data)
+            run.keep_model(f"ramp_adc_{function}", model)
+            found[function] = (data, model)
+            run.results["adc"][function] = adc_summary(data, model)
+            _keep_deck(run, f"ramp_adc_{function}", config)
+    return found
+
+
+def _keep_deck(run: _Run, name: str, config: ramp_adc.Config) -> None:
+    """The nominal chip's conversion as a netlist that anybody can run."""
+    design = design_column(config)
+    sample = Sample(-1, nominal_chip(config, design=design), 0, config)
+    deck = threshold_deck(sample, levels_of(sample, design), design)
+    _write_deck(run, name, deck.text(klu=True))
+
+
+def _write_deck(run: _Run, name: str, text: str) -> None:
+    write_atomically(run.folder / "decks" / f"{name}.cir", lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def adc_summary(data: xr.Dataset, model: RampAdcModel) -> dict[str, Any]:
+    """What the report says of a ramp ADC: table of the nominal chip, model error, V_read sweep, INL, energy."""
+    comparison = compare(model, data)
+    column, chip, v_read = data["ramp"].values == "column", data["chip"].values, data["v_read"].values
+    at_nominal = np.isclose(v_read, model.config.v_read)
+    nominal = int(np.flatnonzero(column & (chip == -1) & at_nominal)[0])
+    gain = float(data["gain"].values[nominal])
+    table = [
+        {
+            "threshold": k + 1,
+            "ideal": float(data["ideal_threshold"].values[k]),
+            "spice": float(comparison.measured[nominal, k] / gain),
+            "model": float(comparison.predicted[nominal, k] / gain),
+            "error": float(comparison.error[nominal, k]),
+        }
+        for k in range(data.sizes["code"])
+    ]
+    maxima = np.abs(data["inl"].values[column & (chip >= 0) & at_nominal]).max(axis=1)
+    return {
+        "table": table,
+        "error": plain(model.error),
+        "parameters": {
+            name: {
+                "value": each.value,
+                "unit": each.unit,
+                "interval": None if each.low is None else [each.low, each.high],
+                "description": each.description,
+            }
+            for name, each in model.parameters.items()
+        },
+        "v_read": v_read_shifts(data, model.config.v_read),
+        "inl": {"mean_of_maxima": float(maxima.mean()), "chips": len(maxima)},
+        "energy": {
+            "comparator": model.value("comparator_energy"),
+            "ramp": model.value("ramp_energy"),
+            "note": "from the supply and driver currents in ngspice; the integrators' amplifier is a macro-model and"
+            " its supply current is not included",
+        },
+        "samples": int(data.sizes["sample"]),
+        "failed": failed_points(data),
+        "decks": len(deck_hashes(data)),
+    }
+
+
+def v_read_shifts(data: xr.Dataset, nominal_v_read: float) -> list[dict[str, Any]]:
+    """Largest change of INL against the nominal read voltage, for the nominal chip, with either ramp."""
+    shifts = []
+    for ramp in ("column", "fixed"):
+        rows = np.flatnonzero((data["ramp"].values == ramp) & (data["chip"].values == -1))
+        base = [row for row in rows if np.isclose(data["v_read"].values[row], nominal_v_read)]
+        for row in rows:
+            moved = data["inl"].values[row] - data["inl"].values[base[0]]
+            v_read = float(data["v_read"].values[row])
+            shifts.append({"ramp": ramp, "v_read": v_read, "shift": float(np.abs(moved).max())})
+    return sorted(shifts, key=lambda each: (each["ramp"], each["v_read"]))
+
+
+def _characterise_crossbar(run: _Run, pool: SimulatorPool) -> tuple[xr.Dataset, Any]:
+    with run.stage("crossbar in ngspice"):
+        data = crossbar.characterise(crossbar.Config(), seed=run.options.seed, pool=pool)
+        run.keep_dataset("crossbar", data)
+        model = crossbar.fit(data)
+        run.keep_model("crossbar", model)
+        run.results["crossbar"] = crossbar_summary(model)
+    return data, model
+
+
+def crossbar_summary(model: Any) -> dict[str, Any]:
+    """What the report says of the crossbar."""
+    return {
+        "linear": plain(model.error_linear),
+        "sinh": plain(model.error),
+        "errors": plain(dict(model.errors)),
+        "parameters": {
+            name: {
+                "value": each.value,
+                "unit": each.unit,
+                "interval": None if each.low is None else [each.low, each.high],
+                "description": each.description,
+            }
+            for name, each in model.parameters.items()
+        },
+    }
+
+
+def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights]) -> None:
+    digits = load_digits("test")
+    seed, chips = run.options.seed, run.options.chips
+    with run.stage("accuracy over chips"):
+
+        def at(form: str, fidelity: Fidelity, count: int = 1, label: str | None = None) -> ChipAccuracy:
+            return over_chips(
+                weights[form], hardware, digits.sequences, digits.labels,
+                chips=count, seed=seed, fidelity=fidelity, label=label,
+            )  # fmt: skip
+
+        ideal = at("float", Fidelity.IDEAL)
+        plain_bits = at("float", Fidelity.QUANTISED)
+        trained = at("qat", Fidelity.QUANTISED)
+        on_chips = at("qat", Fidelity.BEHAVIOURAL, chips, "behavioural chips")
+        rows = [
+            _row("float (ideal tiles)", ideal, "float weights, real arithmetic"),
+            _row(f"float weights on {BITS} bits (quantised tiles)", plain_bits, "without quantisation-aware training"),
+            _row(f"quantised, {BITS} bits (quantised tiles)", trained, "quantisation-aware weights"),
+            _row(f"behavioural, {chips} chips", on_chips, "quantisation-aware weights, all non-idealities"),
+        ]
+        pair = paired_difference(trained.correct[0], ideal.correct[0])
+        run.results["accuracy"] = {
+            "images": len(digits.labels),
+            "split": "test third of scikit-learn's digits, never seen in training",
+            "rows": rows,
+            "chips": on_chips.chips.tolist(),
+            "chip_spread": on_chips.spread,
+            "paired": {
+                "difference": pair.value,
+                "interval": [pair.low, pair.high],
+                "method": "quantised minus float on the same images, Agresti-Min interval",
+            },
+        }
+    with run.stage("ladder of non-idealities"):
+        rungs = ladder(
+            weights["qat"], hardware, digits.sequences, digits.labels, chips=chips, seed=seed, label="ladder"
+        )
+        run.results["ladder"] = [
+            {
+                "name": rung.name,
+                "label": LADDER_LABELS[rung.name],
+                "accuracy": rung.result.mean,
+                "spread": rung.result.spread,
+                "interval": list(rung.result.interval()),
+                "cost": rung.cost,
+                "cost_interval": list(rung.cost_interval),
+            }
+            for rung in rungs
+        ]
+    for form, each in weights.items():
+        run.provenance["weights"][form] = {"command": each.metadata.command, "seed": each.metadata.seed}
+
+
+def _row(name: str, result: ChipAccuracy, note: str) -> dict[str, Any]:
+    """One line of the accuracy table: a single chip has a test set's error alone, several have the chips' as well."""
+    if len(result.chips) == 1:
+        one = accuracy_of(result.correct[0])
+        low, high, kind = one.low, one.high, "binomial"
+    else:
+        (low, high), kind = result.interval(), "chip-to-chip"
+    return {"name": name, "accuracy": result.mean, "interval": [low, high], "kind": kind, "note": note}
+
+
+def _in_the_loop(run: _Run, hardware: Hardware, weights: LstmWeights) -> None:
+    digits = load_digits("test")
+    images = run.options.images
+    with run.stage("SPICE in the loop"):
+        found = cosimulate(
+            weights, hardware, digits.sequences[:images], seed=run.options.seed, label="steps of the LSTM in ngspice"
+        )
+        run.results["cosimulation"] = cosimulation_summary(found, digits.labels[:images].tolist())
+        _keep_tile_decks(run, hardware, weights, digits.sequences[0, 0])
+
+
+def _keep_tile_decks(run: _Run, hardware: Hardware, weights: LstmWeights, first_row: Any) -> None:
+    """The first conversion of the loop as netlists: array and integrators; ramp and comparators at mid-scale."""
+    network = hardware.lstm(weights, Fidelity.SPICE)
+    network.program(np.random.default_rng(np.random.SeedSequence(run.options.seed)))
+    tile = network.tiles["i"]
+    assert isinstance(tile, SpiceTile)
+    codes = np.zeros(tile.inputs, dtype=np.int64)
+    top = 2 ** (tile.config.dac_bits - 1) - 1
+    codes[: len(first_row)] = np.rint(first_row * top)
+    codes[-1] = top
+    _write_deck(run, "tile_array_and_integrators", tile.array_deck(codes).text(klu=True))
+    middle = np.full(tile.outputs, tile.config.adc.v_clp)
+    _write_deck(run, "tile_ramp_and_comparators", tile.ramp_deck(middle).text(klu=True))
+
+
+def cosimulation_summary(found: Cosimulation, labels: list[int]) -> dict[str, Any]:
+    """What the report says of SPICE in the loop."""
+    from cosim.networks.lstm import GATES
+
+    steps, gates, images, _ = found.spice.shape
+    equal = found.spice == found.model
+    whole = found.agreement
+    return {
+        "images": [
+            {
+                "index": n,
+                "label": labels[n],
+                "spice": int(found.spice_classes[n]),
+                "behavioural": int(found.model_classes[n]),
+            }
+            for n in range(images)
+        ],
+        "conversions": whole.conversions,
+        "equal": whole.equal,
+        "interval": list(found.interval()),
+        "within_one": whole.within_one,
+        "largest": whole.largest,
+        "per_step": [
+            {
+                "step": step + 1,
+                "gate": GATES[gate],
+                "equal": float(equal[step, gate].mean()),
+                "conversions": equal[step, gate].size,
+            }
+            for step in range(steps)
+            for gate in range(gates)
+        ],
+        "pairs": found.pairs(),
+        "decks": len(found.decks),
+        "undecided": int(found.undecided),
+        "seconds_per_vector": found.seconds / (steps * gates * images),
+    }

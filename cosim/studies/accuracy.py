@@ -1,0 +1,140 @@
+"""Accuracy of a network over chips, and the ladder of single non-idealities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from cosim.networks.lstm import LstmNetwork, LstmWeights
+from cosim.progress import progress
+from cosim.studies.hardware import Hardware
+from cosim.tiles.config import Nonidealities
+from cosim.tiles.protocol import Fidelity
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class ChipAccuracy:
+    """Right answers of several chips on the same images.
+
+    Attributes
+    ----------
+    correct: shape (chips, images).
+    """
+
+    correct: NDArray[np.bool_]
+
+    @property
+    def chips(self) -> NDArray[np.float64]:
+        """Accuracy of each chip, shape (chips,)."""
+        return np.asarray(self.correct.mean(axis=1))
+
+    @property
+    def mean(self) -> float:
+        return float(self.chips.mean())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation from chip to chip; 0 for a single chip."""
+        return float(self.chips.std(ddof=1)) if len(self.chips) > 1 else 0.0
+
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the mean, for other chips and other images: both variances of the mean, added."""
+        return _two_way_interval(self.correct.astype(float))
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of the ladder: the accuracy with one non-ideality (or none, or all), and what it costs.
+
+    Attributes
+    ----------
+    cost, cost_interval: accuracy with none minus this one, on the same chips and images, as shares.
+    """
+
+    name: str
+    result: ChipAccuracy
+    cost: float
+    cost_interval: tuple[float, float]
+
+
+def correct_answers(
+    network: LstmNetwork, sequences: NDArray[np.floating], labels: NDArray[np.integer], rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Which images a programmed network gets right, shape (images,)."""
+    return np.asarray(network.predict(sequences, rng) == labels)
+
+
+def over_chips(
+    weights: LstmWeights,
+    hardware: Hardware,
+    sequences: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    *,
+    chips: int,
+    seed: int,
+    fidelity: Fidelity = Fidelity.BEHAVIOURAL,
+    label: str | None = None,
+) -> ChipAccuracy:
+    """Draw chips and run all images through each.
+
+    Chip n and its read noise depend on the seed and n alone, not on the switches: settings are compared on the same
+    chips.
+    """
+    network = hardware.lstm(weights, fidelity)
+    rows = []
+    with progress(label, chips) as advance:
+        for child in np.random.SeedSequence(seed).spawn(chips):
+            for_chip, for_reads = (np.random.default_rng(each) for each in child.spawn(2))
+            network.program(for_chip)
+            rows.append(correct_answers(network, sequences, labels, for_reads))
+            advance(1)
+    return ChipAccuracy(np.array(rows))
+
+
+def ladder(
+    weights: LstmWeights,
+    hardware: Hardware,
+    sequences: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    *,
+    chips: int,
+    seed: int,
+    label: str | None = None,
+) -> list[Rung]:
+    """Accuracy with no non-ideality, with each one alone, and with all, on the same chips."""
+    settings = {"none": Nonidealities.none()}
+    settings |= {name: Nonidealities.only(name) for name in Nonidealities.names()}
+    settings["all"] = Nonidealities()
+    rungs: list[Rung] = []
+    base: ChipAccuracy | None = None
+    with progress(label, len(settings)) as advance:
+        for name, switches in settings.items():
+            result = over_chips(
+                weights, hardware.with_nonidealities(switches), sequences, labels, chips=chips, seed=seed
+            )
+            base = base or result
+            difference = base.correct.astype(float) - result.correct
+            rungs.append(Rung(name, result, float(difference.mean()), _two_way_interval(difference)))
+            advance(1)
+    return rungs
+
+
+def _two_way_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Interval of the mean of (chips, images) values for a population of chips and of images.
+
+    Variance of the mean: that of the chips' means over their number, plus that of the images' means over theirs
+    (crossed random effects; the small residual term is in both and so is counted once too much, on the safe side).
+    """
+    chips, images = values.shape
+    variance = values.mean(axis=0).var(ddof=1) / images
+    if chips > 1:
+        variance += values.mean(axis=1).var(ddof=1) / chips
+    freedom = chips - 1 if chips > 1 else images - 1
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variance))
+    mean = float(values.mean())
+    return mean - reach, mean + reach
