@@ -170,7 +170,7 @@ def save_model(
     asks.
     """
     model = ModelFile(
-        schema=SCHEMA,
+        schema_=SCHEMA,
         block=block,
         parameters=dict(parameters),
         settings=_plain(settings),

@@ -102,7 +102,7 @@ class BehaviouralTile:
         scale = adc.v_read * pulse / self.model.mac_gain()
         integrators = np.eye(self.outputs) / adc.c_fb
         if on.amplifier:
-            integrators = np.linalg.inv(self._capacitances(cells, effective, pulse))
+            integrators = np.asarray(np.linalg.inv(self._capacitances(cells, effective, pulse)), dtype=np.float64)
         self.matrix = (effective[0::2] - effective[1::2]) @ integrators.T * scale
         gain = scale * np.diag(integrators)
         self._noise_squares = (effective[0::2] ** 2 + effective[1::2] ** 2) * gain**2 * self.device.read_noise**2
