@@ -30,9 +30,8 @@ from cosim.errors import CosimError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cosim.blocks.crossbar.fitting import Comparison
-
 __all__ = [
+    "Comparison",
     "CrossbarModel",
     "clamp_admittance",
     "differential_inputs",
@@ -45,6 +44,23 @@ __all__ = [
 Array = NDArray[np.float64]
 
 RESISTANCES = ("r_wire_row", "r_wire_column", "r_driver", "r_clamp")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every simulated current beside the model's; arrays of shape (points,).
+
+    Attributes
+    ----------
+    cells: kind of the cells. part: "seen", "unseen_vectors" or "unseen_weights".
+    simulated: relative to full scale, the largest current of the same array with the same cells.
+    error: model - simulation, relative to full scale.
+    """
+
+    cells: NDArray[np.str_]
+    part: NDArray[np.str_]
+    simulated: Array
+    error: Array
 
 
 @dataclass(frozen=True)

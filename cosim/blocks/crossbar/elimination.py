@@ -20,9 +20,7 @@ Array = NDArray[np.float64]
 _blas = ThreadpoolController()
 
 
-def effective_conductance(
-    conductances: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float
-) -> Array:
+def effective_conductance(conductances: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float) -> Array:
     """Effective conductances of a linear array with wires: I_j = sum_i V_i G_eff[i, j], exactly.
 
     Parameters

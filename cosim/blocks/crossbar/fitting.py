@@ -7,7 +7,7 @@ is drawn anew, so none is a neighbour of another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import least_squares
 
-from cosim.blocks.crossbar.behaviour import RESISTANCES, CrossbarModel
+from cosim.blocks.crossbar.behaviour import RESISTANCES, Comparison, CrossbarModel
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
@@ -42,23 +42,6 @@ _DESCRIPTIONS = {
     "r_clamp": "input resistance of a bit line's clamp",
     "v_0": "voltage of the cells' sinh law",
 }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Every simulated current beside the model's; arrays of shape (points,).
-
-    Attributes
-    ----------
-    cells: kind of the cells. part: "seen", "unseen_vectors" or "unseen_weights".
-    simulated: relative to full scale, the largest current of the same array with the same cells.
-    error: model - simulation, relative to full scale.
-    """
-
-    cells: NDArray[np.str_]
-    part: NDArray[np.str_]
-    simulated: Array
-    error: Array
 
 
 def fit(
@@ -95,50 +78,41 @@ def fit(
             )  # fmt: skip
     linear = [each for each in sweeps if each.cell == "linear"]
     sinh = [each for each in sweeps if each.cell == "sinh"]
-    parameters = _fit(RESISTANCES, linear, lambda sweep, values: _linear_currents(sweep, values))
+    parameters = _fit(RESISTANCES, linear, lambda sweep, values: _linear_currents(sweep, values.tolist()))
     resistances = tuple(_number(parameters[name]) for name in RESISTANCES)
     parameters |= _fit(
         ("v_0",), sinh, lambda sweep, values: _sinh_currents(sweep, resistances, float(values[0]), v_g, config.v_read)
     )
-    model = CrossbarModel(
+    comparison = _compare(sweeps, resistances, _number(parameters["v_0"]), v_g, config.v_read)
+    return CrossbarModel(
         config=config,
         parameters=parameters,
         v_g=v_g,
-        error=_UNJUDGED,
-        error_linear=_UNJUDGED,
+        error=_held_out(comparison, "sinh", limit),
+        error_linear=_held_out(comparison, "linear", linear_limit),
         domain=_domain(sweeps),
+        errors={cell: {part: _size(comparison, cell, (part,)) for part in PARTS} for cell in ("linear", "sinh")},
         provenance=_provenance(data, failed),
-    )
-    comparison = compare(model, data)
-    return CrossbarModel(
-        **{
-            **{name: getattr(model, name) for name in ("config", "parameters", "v_g", "domain", "provenance")},
-            "error": _held_out(comparison, "sinh", limit),
-            "error_linear": _held_out(comparison, "linear", linear_limit),
-            "errors": {
-                cell: {part: _size(comparison, cell, (part,)) for part in PARTS} for cell in ("linear", "sinh")
-            },
-        }
     )
 
 
 def compare(model: CrossbarModel, data: xr.Dataset) -> Comparison:
     """The model's prediction for every simulated current of a data set."""
+    return _compare(_sweeps(data), model.resistances, model.value("v_0"), model.v_g, model.config.v_read)
+
+
+def _compare(sweeps: list[_Sweep], resistances: tuple[float, ...], v_0: float, v_g: float, v_read: float) -> Comparison:
     cells, parts, simulated, errors = [], [], [], []
-    v_0 = model.value("v_0")
-    for sweep in _sweeps(data):
+    for sweep in sweeps:
         if sweep.cell == "linear":
-            predicted = _linear_currents(sweep, np.array(model.resistances))
+            predicted = _linear_currents(sweep, resistances)
         else:
-            predicted = _sinh_currents(sweep, model.resistances, v_0, model.v_g, model.config.v_read)
-        parts.append(np.broadcast_to(sweep.parts[:, None], predicted.shape).ravel())
+            predicted = _sinh_currents(sweep, resistances, v_0, v_g, v_read)
         cells.append(np.full(predicted.size, sweep.cell))
+        parts.append(np.broadcast_to(sweep.parts[:, None], predicted.shape).ravel())
         simulated.append((sweep.currents / sweep.full_scale).ravel())
         errors.append(((predicted - sweep.currents) / sweep.full_scale).ravel())
     return Comparison(*(np.concatenate(each) for each in (cells, parts, simulated, errors)))
-
-
-_UNJUDGED = ModelError(rms=0.0, maximum=0.0, unit="relative to full scale", points=1, limit=1.0, held_out="")
 
 
 @dataclass(frozen=True)
@@ -180,7 +154,7 @@ def _sweeps(data: xr.Dataset) -> list[_Sweep]:
     return sweeps
 
 
-def _linear_currents(sweep: _Sweep, resistances: Array) -> Array:
+def _linear_currents(sweep: _Sweep, resistances: Sequence[float]) -> Array:
     row, column, driver, clamp = (float(each) for each in resistances)
     return np.asarray(sweep.voltages @ effective_conductance(sweep.conductances, row, column, driver, clamp))
 

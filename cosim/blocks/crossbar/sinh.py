@@ -69,9 +69,7 @@ def odd_power_coefficients(
             attenuation = line_attenuation(secant, r_row, r_driver)
         tangent = cells * (v_g / v_0 / np.sinh(v_g / v_0)) * np.cosh(amplitude * attenuation / v_0)
         taken = lift @ ((tangent - secant) * _from_clamps(secant, r_col, r_clamp))
-        contributions.append(
-            amplitude * effective_conductance(secant, r_row, r_col, r_driver, r_clamp) * (1.0 - taken)
-        )
+        contributions.append(amplitude * effective_conductance(secant, r_row, r_col, r_driver, r_clamp) * (1.0 - taken))
     # In powers of V / v_read, so that the 3 x 3 system is well scaled.
     powers = np.array(AMPLITUDES)[:, None] ** (1, 3, 5)
     odd = np.tensordot(np.linalg.inv(powers), np.array(contributions), axes=1)
@@ -134,9 +132,7 @@ def _lift(rows: int, r_col: float, r_clamp: float) -> Array:
     return r_clamp + r_col * (rows - np.maximum.outer(place, place))
 
 
-def _load(
-    cells: Array, lift: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float, v_0: float
-) -> Array:
+def _load(cells: Array, lift: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float, v_0: float) -> Array:
     """D of this module [1/V^2], shape (rows, columns), from conductances at small voltages."""
     reaching = cells * _from_clamps(cells, r_col, r_clamp)
     total = reaching.sum(axis=0)
