@@ -18,6 +18,7 @@ from cosim.blocks.crossbar.netlist import array_lines
 from cosim.blocks.ramp_adc.functions import get_function
 from cosim.blocks.ramp_adc.netlist import (
     EDGE,
+    SWITCH_ON,
     TRANSIENT,
     column_lines,
     comparator_lines,
@@ -103,7 +104,7 @@ class SpiceTile:
         longest = input_pulse(self.config)
         unit = longest / full_scale(self.config.dac_bits)
         lines = [models_text(adc), f"Vclp clp 0 {adc.v_clp:.9g}"]
-        lines.append("Vrst rst 0 " + pwl([(0, adc.v_dd), (RESET_END - 2 * EDGE, adc.v_dd), (RESET_END - EDGE, 0)]))
+        lines.append("Vrst rst 0 " + pwl([(0, SWITCH_ON), (RESET_END - 2 * EDGE, SWITCH_ON), (RESET_END - EDGE, 0)]))
         for number, code in enumerate(codes.tolist()):
             for side, sign in ((0, -1), (1, 1)):  # an input below V_CLP raises the inverting integrator
                 level = adc.v_clp + sign * np.sign(code) * adc.v_read

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from cosim.blocks.config import Ampere, BlockConfig, Farad, Hertz, Ohm, Second, Volt
+from cosim.blocks.config import Ampere, BlockConfig, Farad, Hertz, Second, Volt
 from cosim.blocks.ramp_adc.functions import get_function
 
 
@@ -33,7 +33,6 @@ class RampAdcConfig(BlockConfig):
     amplifier_gbw: Hertz = Field(1e9, ge=1e7, le=1e11, description="gain-bandwidth product of that amplifier")
     c_bitline: Farad = Field(50e-15, ge=0, le=1e-11, description="capacitance of a bit line")
     i_bias: Ampere = Field(40e-6, ge=1e-6, le=1e-3, description="reference current of the comparators")
-    r_access: Ohm = Field(1e3, ge=1, le=1e5, description="on-resistance of a cell's access device")
     temperature: float = Field(27.0, ge=-40, le=125, description="temperature [deg C]")
 
     @field_validator("function")

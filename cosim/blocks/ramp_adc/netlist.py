@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.devices import load_device
 from cosim.errors import CosimError
 from cosim.resources import netlist_path
 from cosim.spice import Deck, Tolerances
@@ -27,6 +28,8 @@ Array = NDArray[np.float64]
 
 EDGE = 0.1e-9  # rise and fall time of every driven line [s]
 COUNTER_CAPACITOR = 0.2e-12  # [F]
+SWITCH_ON = 1.8  # [V] on the control of an ideal switch, whatever the supply
+OPEN_CELL = 1e12  # [ohm] of a cell that conducts nothing (stuck off)
 
 # Between source edges the signals are straight lines, which the trapezoidal rule integrates exactly, so a reltol of
 # 1e-3 costs 4 uV on the ramp (against 1e-5) at half the time points; vntol and chgtol hold the comparators.
@@ -90,8 +93,13 @@ def comparator_text(config: RampAdcConfig) -> str:
 def models_text(config: RampAdcConfig) -> str:
     """Transistor models and subcircuits that every deck of this block needs."""
     parts = [netlist_path("generic180").read_text(), comparator_text(config), netlist_path("integrator").read_text()]
-    parts.append(f".model access_switch sw vt={config.v_dd / 2:g} vh=-0.5 ron={config.r_access:g} roff=1e12")
+    parts.append(f".model access_switch sw vt={SWITCH_ON / 2:g} vh=-0.5 ron={access_resistance(config):g} roff=1e12")
     return "\n".join(parts)
+
+
+def access_resistance(config: RampAdcConfig) -> float:
+    """On-resistance of a cell's access device [ohm]; a switch in ngspice needs at least a little."""
+    return max(load_device(config.device).access_resistance, 1.0)
 
 
 def pwl(points: Sequence[tuple[float, float]]) -> str:
@@ -115,7 +123,7 @@ def supply_lines(config: RampAdcConfig, reset_end: float) -> list[str]:
         f"Vdd vdd 0 {config.v_dd:.9g}",
         f"Vclp clp 0 {config.v_clp:.9g}",
         f"Xbias bias vdd 0 comparator_bias iref={config.i_bias:.9g}",
-        "Vrst rst 0 " + pwl([(0, config.v_dd), (reset_end - EDGE, config.v_dd), (reset_end, 0)]),
+        "Vrst rst 0 " + pwl([(0, SWITCH_ON), (reset_end - EDGE, SWITCH_ON), (reset_end, 0)]),
         # Energy in picojoules as volts on 1 pF: dV/dt = P / C.
         "Bevdd 0 evdd i=-v(vdd)*i(Vdd)",
         "Cevdd evdd 0 1e-12 ic=0",
@@ -138,24 +146,27 @@ def column_lines(config: RampAdcConfig, ramp: Array, bias: Array, bias_sign: int
     lines = [integrator_line("ramp", "rbl", "ramp", config), "Vsense rcol rbl 0"]
     # What the row drivers give, as energy in picojoules: each charge crosses V_read.
     lines += [f"Bread 0 eread i={config.v_read:.9g}*abs(i(Vsense))", "Cread eread 0 1e-12 ic=0"]
+    access = access_resistance(config)
     for number, conductance in enumerate(bias):
-        lines += _cell_lines(f"b{number}", conductance, times.bias_start(number), -bias_sign, config)
+        lines += _cell_lines(f"b{number}", conductance, times.bias_start(number), -bias_sign, config, access)
     for number, conductance in enumerate(ramp):
-        lines += _cell_lines(f"r{number}", conductance, float(times.edges[number]), -1, config)
+        lines += _cell_lines(f"r{number}", conductance, float(times.edges[number]), -1, config, access)
     return lines
 
 
-def _cell_lines(name: str, conductance: float, start: float, sign: int, config: RampAdcConfig) -> list[str]:
+def _cell_lines(
+    name: str, conductance: float, start: float, sign: int, config: RampAdcConfig, access: float
+) -> list[str]:
     """One cell: row pulse, word line, memristor, access switch. A row below V_CLP (sign -1) raises the ramp."""
     row = pulse(start + EDGE, config.t_pulse, config.v_clp, config.v_clp + sign * config.v_read)
     word_line = [
         (start, 0.0),
-        (start + EDGE, config.v_dd),
-        (start + config.t_clock - 4 * EDGE, config.v_dd),
+        (start + EDGE, SWITCH_ON),
+        (start + config.t_clock - 4 * EDGE, SWITCH_ON),
         (start + config.t_clock - 3 * EDGE, 0.0),
     ]
-    # A stuck-off cell conducts nothing a simulator has to know: 1 teraohm.
-    resistance = max(1.0 / conductance - config.r_access, 1.0) if conductance > 1e-12 else 1e12
+    # The cell's conductance is what a program-and-verify read sees, through its access device.
+    resistance = max(1.0 / conductance - access, 1.0) if conductance * OPEN_CELL > 1.0 else OPEN_CELL
     return [
         f"V{name} {name} 0 " + pwl([(0.0, config.v_clp), *row]),
         f"Vw{name} w{name} 0 " + pwl([(0.0, 0.0), *word_line]),
