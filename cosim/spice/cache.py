@@ -28,8 +28,7 @@ def fetch(key: str) -> Result | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
-            names = header["signals"]
-            signals = {name: stored[f"s{number}"] for number, name in enumerate(names)}
+            signals = dict(zip(header["signals"], stored["values"], strict=True))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
@@ -48,12 +47,12 @@ def store(result: Result) -> bool:
             "attempts": list(result.attempts),
         }
     )
-    arrays = {f"s{number}": values for number, values in enumerate(result.signals.values())}
+    values = np.array(list(result.signals.values()))  # one array: a file of many small ones is slow to open
     draft = path.with_name(f"{path.stem}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
-            np.savez_compressed(file, header=np.array(header), **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(file, header=np.array(header), values=values)
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
