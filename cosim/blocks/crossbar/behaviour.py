@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
-from cosim.blocks.crossbar.elimination import clamp_admittance, effective_conductance
+from cosim.blocks.crossbar.elimination import clamp_admittance, clamp_matrix, effective_conductance
 from cosim.blocks.crossbar.inputs import check_cells, check_voltages, differential_inputs
 from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
 from cosim.blocks.model import Domain, ModelError, ModelFile, Parameter, load_model_file, save_model
@@ -34,6 +34,7 @@ __all__ = [
     "Comparison",
     "CrossbarModel",
     "clamp_admittance",
+    "clamp_matrix",
     "differential_inputs",
     "effective_conductance",
     "load_model",

@@ -58,21 +58,44 @@ def clamp_admittance(effective: Array) -> Array:
     return np.asarray(effective, dtype=np.float64).sum(axis=0)
 
 
-def _eliminate(cells: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float) -> Array:
+def clamp_matrix(conductances: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float) -> Array:
+    """Admittance matrix of the clamps of a linear array, drivers at rest [S]; arguments of `effective_conductance`.
+
+    Returns an array of shape (columns, columns), symmetric: entry [j, l] is the current out of clamp j per volt of
+    clamp l. Off the diagonal it is negative: what reaches another clamp through the word lines, whose drivers are
+    not ideal. Each row sums to the `clamp_admittance` of its column.
+
+    With C the same seen by the word-line nodes, a segment of resistance r makes it C - r R^T K R (K, R as above).
+    """
+    cells = np.ascontiguousarray(conductances, dtype=np.float64)
+    mutual = np.zeros((cells.shape[1], cells.shape[1]))
+    _eliminate(cells, r_row, r_col, r_driver, r_clamp, mutual)
+    return np.ascontiguousarray(mutual[::-1, ::-1])
+
+
+def _eliminate(
+    cells: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float, mutual: Array | None = None
+) -> Array:
+    """Effective conductances; `mutual` (columns, columns), zero before, becomes `clamp_matrix` from the far end."""
     rows, columns = cells.shape
     # One array [Y | R], so that a step is one inverse and one product. Column rows + k of it is the response of the
     # k-th output from the far end: its current per volt at the word-line nodes.
     state = np.zeros((rows, rows + columns), order="F")
     spare = np.empty_like(state)
     with _blas.limit(limits=1, user_api="blas"):  # at these sizes a second thread costs more than it brings
-        for done in range(columns):
-            if done > 0 and r_row > 0.0:
-                _series(state[:, : rows + done], spare[:, : rows + done], r_row)
+        for done in range(columns + 1):
+            resistance = r_row if done < columns else r_row + r_driver
+            if done > 0 and resistance > 0.0:
+                _series(state[:, : rows + done], spare[:, : rows + done], resistance)
+                if mutual is not None:
+                    before, after = state[:, rows : rows + done], spare[:, rows : rows + done]
+                    mutual[:done, :done] -= resistance * (before.T @ after)
                 state, spare = spare, state
-            _add_bit_line(state[:, :rows], state[:, rows + done], cells[:, columns - 1 - done], r_col, r_clamp)
-        if r_driver + r_row > 0.0:
-            _series(state, spare, r_driver + r_row)
-            state = spare
+            if done < columns:
+                column = cells[:, columns - 1 - done]
+                own = _add_bit_line(state[:, :rows], state[:, rows + done], column, r_col, r_clamp)
+                if mutual is not None:
+                    mutual[done, done] = own
     return np.ascontiguousarray(state[:, : rows - 1 : -1])
 
 
@@ -91,7 +114,7 @@ def _series(state: Array, result: Array, resistance: float) -> None:
 
 
 @njit(cache=True)
-def _add_bit_line(admittance: Array, response: Array, cells: Array, r_col: float, r_clamp: float) -> None:
+def _add_bit_line(admittance: Array, response: Array, cells: Array, r_col: float, r_clamp: float) -> float:
     """Add a column's cells and bit line to what its word-line nodes see, in place.
 
     Parameters
@@ -100,6 +123,8 @@ def _add_bit_line(admittance: Array, response: Array, cells: Array, r_col: float
         matrix of the bit line's nodes with their cells [ohm].
     response: of shape (rows,) [S]; becomes the current into the clamp per volt at each word-line node.
     cells: of shape (rows,) [S].
+
+    Returns the admittance that the clamp sees while the word-line nodes are held [S].
 
     Ladder recursions from both ends in impedances and in ratios not above one, so that zero resistances are no
     special case and nothing overflows or cancels.
@@ -124,8 +149,11 @@ def _add_bit_line(admittance: Array, response: Array, cells: Array, r_col: float
             admittance[k, upper] -= current
             admittance[upper, k] -= current
         below = r_col + below / (1.0 + cells[k] * below)
-    reached = 1.0 / (1.0 + (r_col + r_clamp) * (above[rows - 1] + cells[rows - 1]))
+    seen = above[rows - 1] + cells[rows - 1]
+    at_clamp = seen / (1.0 + (r_col + r_clamp) * seen)
+    reached = 1.0 / (1.0 + (r_col + r_clamp) * seen)
     for k in range(rows - 1, -1, -1):
         response[k] = cells[k] * reached
         if k > 0:
             reached *= ratio[k - 1]
+    return at_clamp

@@ -40,7 +40,7 @@ _DESCRIPTIONS = {
     "r_wire_column": "resistance of one segment of a bit line",
     "r_driver": "resistance of a word line's driver",
     "r_clamp": "input resistance of a bit line's clamp",
-    "v_0": "voltage of the cells' sinh law",
+    "v_0": "voltage of the cells' sinh law, with what the polynomial leaves out",
 }
 
 

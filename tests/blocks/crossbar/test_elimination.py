@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cosim.blocks.crossbar.behaviour import clamp_admittance, effective_conductance
+from cosim.blocks.crossbar.behaviour import clamp_admittance, clamp_matrix, effective_conductance
 
 Array = NDArray[np.float64]
 DEFAULT = (1.0, 1.0, 100.0, 10.0)
@@ -90,6 +90,31 @@ def test_clamp_admittance_is_the_current_when_all_drivers_move_together(by_cells
     cells = cells_of(12, 7, 5)
     got = clamp_admittance(effective_conductance(cells, *DEFAULT))
     np.testing.assert_allclose(got, by_cells(cells, np.ones((1, 12)), DEFAULT)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("resistances", [DEFAULT, (0.0, 2.0, 100.0, 0.0), (3.0, 0.0, 0.0, 10.0), (0.0, 0.0, 0.0, 0.0)])
+@pytest.mark.parametrize("shape", [(9, 6), (6, 9), (1, 4), (4, 1)])
+def test_clamp_matrix_by_moving_the_clamps_one_by_one(shape: tuple[int, int], resistances: tuple[float, ...]) -> None:
+    cells = cells_of(*shape, seed=7)
+    got = clamp_matrix(cells, *resistances)
+    expected = terminal_matrix(cells, resistances)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    np.testing.assert_allclose(got, got.T, rtol=0, atol=1e-15 * np.abs(got).max())
+    effective = effective_conductance(cells, *resistances)
+    np.testing.assert_allclose(got.sum(axis=1), clamp_admittance(effective), rtol=1e-11)
+
+
+def terminal_matrix(cells: Array, resistances: tuple[float, ...]) -> Array:
+    """`clamp_matrix` from the cells' currents: clamp l at 1 V puts -1 V across each cell of its column."""
+    r_row, r_col, r_driver, r_clamp = resistances
+    rows, columns = cells.shape
+    i, j = np.arange(rows), np.arange(columns)
+    shared = np.kron(np.eye(rows), r_driver + r_row * (1 + np.minimum.outer(j, j)))
+    shared += np.kron(r_clamp + r_col * (rows - np.maximum.outer(i, i)), np.eye(columns))
+    g = cells.ravel()
+    drive = -g[:, None] * np.tile(np.eye(columns), (rows, 1))
+    currents = np.linalg.solve(np.eye(g.size) + g[:, None] * shared, drive).reshape(rows, columns, columns)
+    return np.asarray(-currents.sum(axis=0))
 
 
 def test_the_argument_is_left_as_it_was() -> None:
