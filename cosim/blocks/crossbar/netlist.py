@@ -83,6 +83,8 @@ def crossbar_deck(
     cells = check_conductances(conductances, config)
     voltages = check_voltages(inputs, cells.shape[0])
     columns = cells.shape[1]
+    # Every source starts at ground. From a common V_CLP node (a hub of all source branches) ngspice 46 with KLU chose
+    # pivots that cost 9 digits at 32 x 32, and sinh cells did not end at 64 x 64.
     lines = ["vindex index 0 0"]
     lines += [f"bdrive{i} r{i} 0 v={_table(config.v_clp + voltages[:, i])}" for i in range(cells.shape[0])]
     lines += [f"vc{j} c{j} 0 {config.v_clp!r}" for j in range(columns)]
