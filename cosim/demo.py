@@ -14,12 +14,11 @@ import numpy as np
 import xarray as xr
 
 from cosim.blocks import crossbar, ramp_adc
-from cosim.blocks.dataset import deck_hashes, failed_points, save_dataset
+from cosim.blocks.dataset import deck_hashes, save_dataset
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.characterisation import Sample, levels_of, threshold_deck
 from cosim.blocks.ramp_adc.chips import nominal_chip
 from cosim.blocks.ramp_adc.design import design_column
-from cosim.blocks.ramp_adc.fitting import compare
 from cosim.datasets.digits import load_digits
 from cosim.devices import load_device
 from cosim.files import sha256_of, write_atomically
@@ -27,9 +26,10 @@ from cosim.networks.weights import LstmWeights, shipped_weights
 from cosim.provenance import plain, provenance
 from cosim.spice import SimulatorPool
 from cosim.studies.accuracy import ChipAccuracy, ladder, over_chips
-from cosim.studies.cosimulation import Cosimulation, cosimulate
+from cosim.studies.cosimulation import cosimulate
 from cosim.studies.hardware import Hardware
-from cosim.studies.statistics import accuracy_of, paired_difference
+from cosim.studies.statistics import paired_difference
+from cosim.studies.summaries import accuracy_row, adc_summary, cosimulation_summary, crossbar_summary
 from cosim.tiles.config import TileConfig
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.spice import SpiceTile
@@ -168,63 +168,6 @@ def _write_deck(run: _Run, name: str, text: str) -> None:
     write_atomically(run.folder / "decks" / f"{name}.cir", lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def adc_summary(data: xr.Dataset, model: RampAdcModel) -> dict[str, Any]:
-    """What the report says of a ramp ADC: table of the nominal chip, model error, V_read sweep, INL, energy."""
-    comparison = compare(model, data)
-    column, chip, v_read = data["ramp"].values == "column", data["chip"].values, data["v_read"].values
-    at_nominal = np.isclose(v_read, model.config.v_read)
-    nominal = int(np.flatnonzero(column & (chip == -1) & at_nominal)[0])
-    gain = float(data["gain"].values[nominal])
-    table = [
-        {
-            "threshold": k + 1,
-            "ideal": float(data["ideal_threshold"].values[k]),
-            "spice": float(comparison.measured[nominal, k] / gain),
-            "model": float(comparison.predicted[nominal, k] / gain),
-            "error": float(comparison.error[nominal, k]),
-        }
-        for k in range(data.sizes["code"])
-    ]
-    maxima = np.abs(data["inl"].values[column & (chip >= 0) & at_nominal]).max(axis=1)
-    return {
-        "table": table,
-        "error": plain(model.error),
-        "parameters": {
-            name: {
-                "value": each.value,
-                "unit": each.unit,
-                "interval": None if each.low is None else [each.low, each.high],
-                "description": each.description,
-            }
-            for name, each in model.parameters.items()
-        },
-        "v_read": v_read_shifts(data, model.config.v_read),
-        "inl": {"mean_of_maxima": float(maxima.mean()), "chips": len(maxima)},
-        "energy": {
-            "comparator": model.value("comparator_energy"),
-            "ramp": model.value("ramp_energy"),
-            "note": "from the supply and driver currents in ngspice; the integrators' amplifier is a macro-model and"
-            " its supply current is not included",
-        },
-        "samples": int(data.sizes["sample"]),
-        "failed": failed_points(data),
-        "decks": len(deck_hashes(data)),
-    }
-
-
-def v_read_shifts(data: xr.Dataset, nominal_v_read: float) -> list[dict[str, Any]]:
-    """Largest change of INL against the nominal read voltage, for the nominal chip, with either ramp."""
-    shifts = []
-    for ramp in ("column", "fixed"):
-        rows = np.flatnonzero((data["ramp"].values == ramp) & (data["chip"].values == -1))
-        base = [row for row in rows if np.isclose(data["v_read"].values[row], nominal_v_read)]
-        for row in rows:
-            moved = data["inl"].values[row] - data["inl"].values[base[0]]
-            v_read = float(data["v_read"].values[row])
-            shifts.append({"ramp": ramp, "v_read": v_read, "shift": float(np.abs(moved).max())})
-    return sorted(shifts, key=lambda each: (each["ramp"], each["v_read"]))
-
-
 def _characterise_crossbar(run: _Run, pool: SimulatorPool) -> tuple[xr.Dataset, Any]:
     with run.stage("crossbar in ngspice"):
         data = crossbar.characterise(crossbar.Config(), seed=run.options.seed, pool=pool)
@@ -233,24 +176,6 @@ def _characterise_crossbar(run: _Run, pool: SimulatorPool) -> tuple[xr.Dataset, 
         run.keep_model("crossbar", model)
         run.results["crossbar"] = crossbar_summary(model)
     return data, model
-
-
-def crossbar_summary(model: Any) -> dict[str, Any]:
-    """What the report says of the crossbar."""
-    return {
-        "linear": plain(model.error_linear),
-        "sinh": plain(model.error),
-        "errors": plain(dict(model.errors)),
-        "parameters": {
-            name: {
-                "value": each.value,
-                "unit": each.unit,
-                "interval": None if each.low is None else [each.low, each.high],
-                "description": each.description,
-            }
-            for name, each in model.parameters.items()
-        },
-    }
 
 
 def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights]) -> None:
@@ -269,10 +194,12 @@ def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights])
         trained = at("qat", Fidelity.QUANTISED)
         on_chips = at("qat", Fidelity.BEHAVIOURAL, chips, "behavioural chips")
         rows = [
-            _row("float (ideal tiles)", ideal, "float weights, real arithmetic"),
-            _row(f"float weights on {BITS} bits (quantised tiles)", plain_bits, "without quantisation-aware training"),
-            _row(f"quantised, {BITS} bits (quantised tiles)", trained, "quantisation-aware weights"),
-            _row(f"behavioural, {chips} chips", on_chips, "quantisation-aware weights, all non-idealities"),
+            accuracy_row("float (ideal tiles)", ideal, "float weights, real arithmetic"),
+            accuracy_row(
+                f"float weights on {BITS} bits (quantised tiles)", plain_bits, "without quantisation-aware training"
+            ),
+            accuracy_row(f"quantised, {BITS} bits (quantised tiles)", trained, "quantisation-aware weights"),
+            accuracy_row(f"behavioural, {chips} chips", on_chips, "quantisation-aware weights, all non-idealities"),
         ]
         pair = paired_difference(trained.correct[0], ideal.correct[0])
         run.results["accuracy"] = {
@@ -307,16 +234,6 @@ def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights])
         run.provenance["weights"][form] = {"command": each.metadata.command, "seed": each.metadata.seed}
 
 
-def _row(name: str, result: ChipAccuracy, note: str) -> dict[str, Any]:
-    """One line of the accuracy table: a single chip has a test set's error alone, several have the chips' as well."""
-    if len(result.chips) == 1:
-        one = accuracy_of(result.correct[0])
-        low, high, kind = one.low, one.high, "binomial"
-    else:
-        (low, high), kind = result.interval(), "chip-to-chip"
-    return {"name": name, "accuracy": result.mean, "interval": [low, high], "kind": kind, "note": note}
-
-
 def _in_the_loop(run: _Run, hardware: Hardware, weights: LstmWeights) -> None:
     digits = load_digits("test")
     images = run.options.images
@@ -341,42 +258,3 @@ def _keep_tile_decks(run: _Run, hardware: Hardware, weights: LstmWeights, first_
     _write_deck(run, "tile_array_and_integrators", tile.array_deck(codes).text(klu=True))
     middle = np.full(tile.outputs, tile.config.adc.v_clp)
     _write_deck(run, "tile_ramp_and_comparators", tile.ramp_deck(middle).text(klu=True))
-
-
-def cosimulation_summary(found: Cosimulation, labels: list[int]) -> dict[str, Any]:
-    """What the report says of SPICE in the loop."""
-    from cosim.networks.lstm import GATES
-
-    steps, gates, images, _ = found.spice.shape
-    equal = found.spice == found.model
-    whole = found.agreement
-    return {
-        "images": [
-            {
-                "index": n,
-                "label": labels[n],
-                "spice": int(found.spice_classes[n]),
-                "behavioural": int(found.model_classes[n]),
-            }
-            for n in range(images)
-        ],
-        "conversions": whole.conversions,
-        "equal": whole.equal,
-        "interval": list(found.interval()),
-        "within_one": whole.within_one,
-        "largest": whole.largest,
-        "per_step": [
-            {
-                "step": step + 1,
-                "gate": GATES[gate],
-                "equal": float(equal[step, gate].mean()),
-                "conversions": equal[step, gate].size,
-            }
-            for step in range(steps)
-            for gate in range(gates)
-        ],
-        "pairs": found.pairs(),
-        "decks": len(found.decks),
-        "undecided": int(found.undecided),
-        "seconds_per_vector": found.seconds / (steps * gates * images),
-    }

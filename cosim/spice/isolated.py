@@ -27,7 +27,7 @@ def run_isolated(deck: Deck, simulator: Simulator, *, key: str = "", timeout: fl
     with tempfile.TemporaryDirectory(prefix="cosim-") as name:
         folder = Path(name)
         try:
-            if simulator.program is not None:
+            if _program_is_the_same(simulator):
                 signals, log = _by_program(deck, simulator, folder, timeout)
             else:
                 signals, log = _by_library(deck, simulator, folder, timeout)
@@ -37,6 +37,13 @@ def run_isolated(deck: Deck, simulator: Simulator, *, key: str = "", timeout: fl
     failure_or_none = classify(log, signals, deck.saves)
     kept = {} if failure_or_none else sampled(signals, deck.sample_at)
     return Result(key, kept, failure_or_none, log, time.perf_counter() - started)
+
+
+def _program_is_the_same(simulator: Simulator) -> bool:
+    """A program of another version than the library (Debian 12's own is 39) would give an answer of another name."""
+    if simulator.program is None:
+        return False
+    return simulator.library is None or simulator.program_version == simulator.version
 
 
 def _by_program(
