@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.blocks.crossbar.elimination import clamp_admittance, effective_conductance
+from cosim.blocks.crossbar.elimination import clamp_matrix, effective_conductance
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel, convert
 from cosim.blocks.ramp_adc.design import column_levels
 from cosim.devices import Device
@@ -29,18 +29,6 @@ from cosim.tiles.quantise import dac_codes, dac_values, decode
 Array = NDArray[np.float64]
 
 SETTLING = 10e-9  # [s] between the longest input pulse and the conversion, for the virtual grounds to return
-
-
-def clamp_admittances(cells: Array, effective: Array, series: float) -> Array:
-    """Admittance matrix between the clamps of an array whose drivers are at rest [S], shape (columns, columns).
-
-    Columns are joined through the word lines, each taken as one node behind the resistance `series` [ohm] (the driver
-    and half the wire). The diagonal is then set so that each row sums to the exact admittance towards the drivers;
-    the lumped word line enters only the small share that goes from column to column.
-    """
-    exchange = cells.T @ (cells * (series / (1.0 + series * cells.sum(axis=1)))[:, None])
-    np.fill_diagonal(exchange, 0.0)
-    return np.asarray(np.diag(clamp_admittance(effective) + exchange.sum(axis=1)) - exchange)
 
 
 class BehaviouralTile:
@@ -91,34 +79,29 @@ class BehaviouralTile:
         self.chip = chip
         on, adc = self.nonidealities, self.config.adc
         cells = chip.conductances if on.programming_error else chip.targets
-        array = self.config.array
-        effective: Array = cells
+        resistances = (0.0, 0.0, 0.0, 0.0)
         if on.ir_drop:
-            effective = effective_conductance(
-                cells, array.r_wire_row, array.r_wire_column, array.r_driver, array.r_clamp
-            )
+            array = self.config.array
+            resistances = (array.r_wire_row, array.r_wire_column, array.r_driver, array.r_clamp)
+        effective = effective_conductance(cells, *resistances)
         pulse = input_pulse(self.config)
         # From siemens to units of the MAC result: V_read T over the volts a unit is, and over a capacitance.
         scale = adc.v_read * pulse / self.model.mac_gain()
         integrators = np.eye(self.outputs) / adc.c_fb
         if on.amplifier:
-            integrators = np.asarray(np.linalg.inv(self._capacitances(cells, effective, pulse)), dtype=np.float64)
+            integrators = np.asarray(np.linalg.inv(self._capacitances(cells, resistances, pulse)), dtype=np.float64)
         self.matrix = (effective[0::2] - effective[1::2]) @ integrators.T * scale
         gain = scale * np.diag(integrators)
         self._noise_squares = (effective[0::2] ** 2 + effective[1::2] ** 2) * gain**2 * self.device.read_noise**2
         self.thresholds = np.ascontiguousarray(np.broadcast_to(self._thresholds(chip), (self.outputs, adc.thresholds)))
 
-    def _capacitances(self, cells: Array, effective: Array, pulse: float) -> Array:
+    def _capacitances(self, cells: Array, resistances: tuple[float, float, float, float], pulse: float) -> Array:
         """The matrix in front of V in the equation of this module [F], shape (outputs, outputs)."""
         adc = self.config.adc
         hold = pulse / 2 + SETTLING  # a pulse of mean length ends after half the longest
         share = 1 / (2 * math.pi * adc.amplifier_gbw) + hold / adc.amplifier_gain
         own = adc.c_fb * (1 + 1 / adc.amplifier_gain) + adc.c_bitline / adc.amplifier_gain
-        series = 0.0
-        if self.nonidealities.ir_drop:
-            array = self.config.array
-            series = array.r_driver + array.r_wire_row * (self.outputs + 1) / 2
-        return np.asarray(own * np.eye(self.outputs) + share * clamp_admittances(cells, effective, series))
+        return np.asarray(own * np.eye(self.outputs) + share * clamp_matrix(cells, *resistances))
 
     def _thresholds(self, chip: TileChip) -> Array:
         """Thresholds of each column in units of the MAC result, shape (outputs, 2^bits - 1) or (1, 2^bits - 1)."""

@@ -7,38 +7,27 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.spice import Deck
+from cosim.tiles.conversation import Conversation, hold
 from cosim.tiles.protocol import Tile
-from cosim.tiles.spice import Conversation, SpiceTile
-
-Array = NDArray[np.float64]
+from cosim.tiles.spice import SpiceTile
 
 
 def forward_all(
     tiles: Mapping[str, Tile], inputs: NDArray[np.floating], rngs: Mapping[str, np.random.Generator]
-) -> dict[str, Array]:
+) -> dict[str, NDArray[np.float64]]:
     """Activations of each tile for the same `inputs` (batch, inputs); each draws from its own generator.
 
-    What is in ngspice runs together: the decks of all its tiles go to the pool at once, stage by stage.
+    What is in ngspice runs together: the decks of all its tiles go to the pool of the first of them at once.
     """
-    results: dict[str, Array] = {}
+    results: dict[str, NDArray[np.float64]] = {}
     talks: dict[str, Conversation] = {}
+    pool = None
     for name, tile in tiles.items():
         if isinstance(tile, SpiceTile):
             talks[name] = tile.converse(inputs)
+            pool = pool or tile.pool
         else:
             results[name] = tile.forward(inputs, rngs[name])
-    if talks:
-        pool = next(tile.pool for tile in tiles.values() if isinstance(tile, SpiceTile))
-        waiting = {name: next(talk) for name, talk in talks.items()}
-        while waiting:
-            decks: list[Deck] = [deck for asked in waiting.values() for deck in asked]
-            answers = iter(pool.run(decks))
-            following = {}
-            for name, asked in waiting.items():
-                try:
-                    following[name] = talks[name].send([next(answers) for _ in asked])
-                except StopIteration as end:
-                    results[name] = end.value
-            waiting = following
+    if pool is not None:
+        results |= hold(talks, pool)
     return {name: results[name] for name in tiles}

@@ -7,7 +7,6 @@ voltages and holds them while the ramp column is read out and the comparators an
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +35,10 @@ from cosim.spice import Deck, Result, SimulatorPool, Tolerances, default_pool
 from cosim.tiles.behavioural import SETTLING
 from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets
 from cosim.tiles.config import TileConfig, check_inputs, input_pulse
+from cosim.tiles.conversation import Conversation, hold
 from cosim.tiles.quantise import dac_codes, decode, encode, full_scale
 
 Array = NDArray[np.float64]
-Conversation = Generator[list[Deck], list[Result], Array]
 
 RESET_END = 10e-9  # [s]
 LARGEST_COUNT_ERROR = 0.25  # a counter this far from a whole number was cut short: the comparator was undecided
@@ -75,9 +74,8 @@ class SpiceTile:
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs). Raises CosimError when a simulation fails, naming the kept deck."""
-        from cosim.tiles.group import forward_all
-
-        return forward_all({"": self}, inputs, {"": rng})[""]
+        del rng
+        return hold({"": self.converse(inputs)}, self.pool)[""]
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
         """ADC codes (batch, outputs)."""
