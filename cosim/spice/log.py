@@ -10,33 +10,48 @@ from numpy.typing import NDArray
 
 from cosim.spice.deck import Failure, FailureKind
 
-# The first pattern that fits a line of the log decides; order matters, for a missing model also ends in
-# "circuit not parsed".
+# The first pattern that fits a line of the log decides; order matters: causes come before consequences, for a missing
+# model also ends in "circuit not parsed", and a function outside its range in "timestep too small".
 _PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         FailureKind.MISSING_MODEL,
-        re.compile(r"(unknown (subckt|model)|can't find model|could not find a valid modelname"
-                   r"|unable to find definition of model|no such (subckt|model))", re.I),
-    ),
-    (
-        FailureKind.NO_CONVERGENCE,
-        re.compile(r"(timestep too small|singular matrix|no convergence|convergence problem|iteration limit"
-                   r"|source stepping failed|simulation\(s\) aborted|transient op failed)", re.I),
+        re.compile(r"unknown (subckt|model)|can't find model|could not find a valid modelname"
+                   r"|unable to find definition of model|no such (subckt|model)", re.I),
     ),
     (
         FailureKind.BAD_NETLIST,
-        re.compile(r"(\berror\b|undefined parameter|syntax|circuit not parsed|no simulations run"
-                   r"|unknown (parameter|device|function)|not enough|bad )", re.I),
+        re.compile(r"undefined parameter|no such function|syntax error|no data saved|no job \(|not enough"
+                   r"|unimplemented dot command|unknown (parameter|device|function)|matrix is empty", re.I),
+    ),
+    (FailureKind.NO_CONVERGENCE, re.compile(r"out of range for|trouble with", re.I)),
+    (
+        FailureKind.NO_CONVERGENCE,
+        re.compile(r"singular matrix|timestep too small|no convergence|convergence problem|iteration limit"
+                   r"|source stepping failed|transient op failed", re.I),
+    ),
+    (FailureKind.NO_CONVERGENCE, re.compile(r"simulation\(s\) aborted", re.I)),
+    (
+        FailureKind.BAD_NETLIST,
+        re.compile(r"\berror\b|syntax|circuit not parsed|no simulations run|simulation not started|bad ", re.I),
     ),
 )  # fmt: skip
+# ngspice goes on without a line that it does not understand: the numbers are then those of another circuit.
+_LINE_LEFT_OUT = re.compile(
+    r"is not a valid \w+ instance line, ignored|could not be set up properly, ignored|will be replaced with '\*'"
+    r"|on non-existent node|redefinition of \.subckt",
+    re.I,
+)
 
 
 def classify(log: str, signals: Mapping[str, NDArray[np.float64]], saves: Sequence[str]) -> Failure | None:
     """None when every saved signal is there, complete and finite; else what failed.
 
     The vectors decide, not the log: gmin stepping and "singular matrix" warnings are printed by runs that end
-    well. The log only names the cause.
+    well. The log only names the cause; and it tells when ngspice left out a line of the netlist.
     """
+    left_out = _first_line(log, _LINE_LEFT_OUT)
+    if left_out:
+        return Failure(FailureKind.BAD_NETLIST, left_out)
     if signals:
         points = max(len(values) for values in signals.values())
         wanted = [name.lower() for name in saves]
@@ -48,7 +63,7 @@ def classify(log: str, signals: Mapping[str, NDArray[np.float64]], saves: Sequen
                     return Failure(FailureKind.NOT_FINITE, f"{name} has values that are not finite")
             return None
         if aborted:
-            return aborted
+            return _find(log, (FailureKind.NO_CONVERGENCE,))
         if missing:
             return Failure(FailureKind.BAD_NETLIST, f"no vector for {', '.join(missing)}")
     return _find(log, tuple(kind for kind, _ in _PATTERNS)) or Failure(
@@ -58,14 +73,27 @@ def classify(log: str, signals: Mapping[str, NDArray[np.float64]], saves: Sequen
 
 def _find(log: str, kinds: tuple[FailureKind, ...], words: tuple[str, ...] = ()) -> Failure | None:
     for kind, pattern in _PATTERNS:
-        if kind not in kinds:
-            continue
-        for line in log.splitlines():
-            if pattern.search(line) and (not words or any(word in line.lower() for word in words)):
-                return Failure(kind, line.strip())
+        line = _first_line(log, pattern, words) if kind in kinds else ""
+        if line:
+            return Failure(kind, line)
     return None
 
 
+def _first_line(log: str, pattern: re.Pattern[str], words: tuple[str, ...] = ()) -> str:
+    """The first line that fits the pattern and holds one of the words, with the netlist line it speaks of; or ""."""
+    lines = _lines(log)
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if pattern.search(line) and (not words or any(word in line.lower() for word in words)):
+            refers = re.search(r"(:|from line|included files, .*)$", line) is not None
+            return f"{line} {following}".strip() if refers else line
+    return ""
+
+
 def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return next(reversed(_lines(log)), "")
+
+
+def _lines(log: str) -> list[str]:
+    """The log without empty lines and without the deck's title, which may say anything."""
+    lines = (line.strip() for line in log.splitlines())
+    return [line for line in lines if line and not line.startswith("Circuit:")]
