@@ -7,9 +7,9 @@ at once do no harm. A damaged entry counts as absent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,9 @@ def fetch(key: str) -> Result | None:
         with np.load(path, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
             signals = dict(zip(header["signals"], stored["values"], strict=True))
-    except FileNotFoundError:
+        return Result(key, signals, None, header["log"], header["elapsed"], tuple(header["attempts"]))
+    except Exception:  # a damaged file may raise anything: zlib.error, EOFError, BadZipFile, KeyError ...
         return None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    return Result(key, signals, None, header["log"], header["elapsed"], tuple(header["attempts"]))
 
 
 def store(result: Result) -> bool:
@@ -55,7 +53,8 @@ def store(result: Result) -> bool:
             np.savez_compressed(file, header=np.array(header), values=values)
         draft.replace(path)
     except OSError:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         return False
     return True
 
