@@ -7,6 +7,7 @@ text, so that its sha256 names the answer and anybody can run the kept file with
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -14,7 +15,12 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.errors import CosimError
+
 DECK_FORMAT = "cosim.deck/1"
+
+# `.lib` with one word only opens a section; with two it reads a file.
+_OTHER_FILE = re.compile(r"^[ \t]*\.(inc|include)\b.*$|^[ \t]*\.lib[ \t]+\S+[ \t]+\S+.*$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,15 @@ class Deck:
     saves: tuple[str, ...]
     tolerances: Tolerances = field(default_factory=Tolerances)
     sample_at: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        other_file = _OTHER_FILE.search(self.circuit)
+        if other_file:
+            raise CosimError(
+                "a deck must hold all its text: the stored result of one that reads another file would outlive a change"
+                " of that file; write the file's text in place of this line",
+                value=other_file[0].strip(),
+            )
 
     def text(self, *, klu: bool) -> str:
         """The netlist as ngspice reads it; `klu` chooses the sparse solver (KLU, else Sparse 1.3)."""
@@ -126,7 +141,8 @@ class Result:
     Attributes
     ----------
     key: sha256 of the deck (`Deck.key`).
-    signals: name (`"time"`, `"v(out)"`, `"i(vdd)"`, lower case) -> array of shape (points,); of the last analysis.
+    signals: name (`"time"`, `"v(out)"`, `"i(vdd)"`, lower case) -> array of shape (points,); of the last analysis. Of
+        complex values (`.ac`) `"v(out)"` is the real part, `"imag(v(out))"` the imaginary one.
     failure: None when every saved signal is there and finite.
     log: what the simulator printed.
     elapsed: wall time of the successful attempt [s].
@@ -148,6 +164,16 @@ class Result:
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         return self.signals[name.lower()]
+
+
+def real_signals(signals: Mapping[str, NDArray[np.inexact]]) -> dict[str, NDArray[np.float64]]:
+    """Complex signals as two real ones, `name` and `imag(name)`; the frequency of an `.ac` has no imaginary part."""
+    parts: dict[str, NDArray[np.float64]] = {}
+    for name, values in signals.items():
+        parts[name] = np.ascontiguousarray(values.real, dtype=np.float64)
+        if np.iscomplexobj(values) and name != "frequency":
+            parts[f"imag({name})"] = np.ascontiguousarray(values.imag)
+    return parts
 
 
 def sampled(signals: Mapping[str, NDArray[np.float64]], times: tuple[float, ...]) -> dict[str, NDArray[np.float64]]:

@@ -11,14 +11,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.spice.deck import Deck, Failure, FailureKind, Result, sampled
+from cosim.spice.deck import Deck, Failure, FailureKind, Result, real_signals, sampled
 from cosim.spice.library import Simulator
 from cosim.spice.log import classify
+
+_Answer = tuple[dict[str, NDArray[np.float64]], Failure | None, str]
 
 
 def run_isolated(deck: Deck, simulator: Simulator, *, key: str = "", timeout: float = 300.0) -> Result:
@@ -27,16 +30,13 @@ def run_isolated(deck: Deck, simulator: Simulator, *, key: str = "", timeout: fl
     with tempfile.TemporaryDirectory(prefix="cosim-") as name:
         folder = Path(name)
         try:
-            if _program_is_the_same(simulator):
-                signals, log = _by_program(deck, simulator, folder, timeout)
-            else:
-                signals, log = _by_library(deck, simulator, folder, timeout)
+            run = _by_program if _program_is_the_same(simulator) else _by_library
+            signals, failure, log = run(deck, simulator, folder, timeout)
         except subprocess.TimeoutExpired:
-            failure = Failure(FailureKind.TIMEOUT, f"no answer within {timeout:g} s; the process was killed")
-            return Result(key, {}, failure, str(failure.line), time.perf_counter() - started)
-    failure_or_none = classify(log, signals, deck.saves)
-    kept = {} if failure_or_none else sampled(signals, deck.sample_at)
-    return Result(key, kept, failure_or_none, log, time.perf_counter() - started)
+            failure = Failure(FailureKind.TIMEOUT, f"no answer within {timeout:.3g} s; the process was killed")
+            return Result(key, {}, failure, failure.line, time.perf_counter() - started)
+    kept = {} if failure else sampled(signals, deck.sample_at)
+    return Result(key, kept, failure, log, time.perf_counter() - started)
 
 
 def _program_is_the_same(simulator: Simulator) -> bool:
@@ -46,9 +46,7 @@ def _program_is_the_same(simulator: Simulator) -> bool:
     return simulator.library is None or simulator.program_version == simulator.version
 
 
-def _by_program(
-    deck: Deck, simulator: Simulator, folder: Path, timeout: float
-) -> tuple[dict[str, NDArray[np.float64]], str]:
+def _by_program(deck: Deck, simulator: Simulator, folder: Path, timeout: float) -> _Answer:
     (folder / "deck.cir").write_text(deck.text(klu=simulator.klu))
     done = subprocess.run(
         [str(simulator.program), "-n", "-b", "-r", "out.raw", "deck.cir"],
@@ -63,16 +61,15 @@ def _by_program(
     )
     raw = folder / "out.raw"
     signals = read_raw(raw.read_bytes()) if raw.is_file() else {}
-    return signals, done.stdout + done.stderr
+    log = done.stdout + done.stderr
+    return signals, classify(log, signals, deck.saves), log
 
 
-def _by_library(
-    deck: Deck, simulator: Simulator, folder: Path, timeout: float
-) -> tuple[dict[str, NDArray[np.float64]], str]:
+def _by_library(deck: Deck, simulator: Simulator, folder: Path, timeout: float) -> _Answer:
     assert simulator.library is not None
     (folder / "in.pickle").write_bytes(pickle.dumps((deck, simulator.library, simulator.klu)))
     done = subprocess.run(
-        [sys.executable, "-m", "cosim.spice.isolated", str(folder)],
+        [sys.executable, "-c", "from cosim.spice.isolated import answer_in; answer_in()", str(folder)],
         capture_output=True,
         text=True,
         errors="replace",
@@ -82,13 +79,14 @@ def _by_library(
     )
     answer = folder / "out.pickle"
     if not answer.is_file():
-        return {}, f"{done.stdout}{done.stderr}\nthe process ended with status {done.returncode}"
-    signals, log = pickle.loads(answer.read_bytes())
-    return signals, log
+        line = f"the process ended with status {done.returncode}"
+        return {}, Failure(FailureKind.CRASH, line), f"{done.stdout}{done.stderr}\n{line}"
+    result: Result = pickle.loads(answer.read_bytes())
+    return dict(result.signals), result.failure, result.log
 
 
 def read_raw(content: bytes) -> dict[str, NDArray[np.float64]]:
-    """The last plot of ngspice's binary raw file: name -> real values of shape (points,)."""
+    """The last plot of ngspice's binary raw file: name -> values of shape (points,), see `Result.signals`."""
     start = content.rfind(b"Title:")
     head, _, data = content[max(start, 0) :].partition(b"Binary:\n")
     if not data:
@@ -107,24 +105,17 @@ def read_raw(content: bytes) -> dict[str, NDArray[np.float64]]:
         elif in_variables and line.strip():
             names.append(line.split()[1].lower())
     kind = np.complex128 if is_complex else np.float64
-    whole = len(data) // (np.dtype(kind).itemsize * max(len(names), 1))
-    table = np.frombuffer(data, dtype=kind, count=min(points, whole) * len(names)).reshape(-1, len(names))
-    return {name: np.ascontiguousarray(table[:, number].real) for number, name in enumerate(names)}
+    if not names or len(data) < np.dtype(kind).itemsize * points * len(names):
+        return {}  # the program ended before the file was whole
+    table = np.frombuffer(data, dtype=kind, count=points * len(names)).reshape(points, len(names))
+    return real_signals({name: table[:, number] for number, name in enumerate(names)})
 
 
-def _main(folder: Path) -> None:
+def answer_in() -> None:
+    """The process of `_by_library`: run the deck that lies in the folder of the first argument."""
     from cosim.spice.session import open_session
 
+    folder = Path(sys.argv[1])
     deck, library, klu = pickle.loads((folder / "in.pickle").read_bytes())
-    result = open_session(library).run_deck(_unsampled(deck), klu=klu)
-    (folder / "out.pickle").write_bytes(pickle.dumps((dict(result.signals), result.log)))
-
-
-def _unsampled(deck: Deck) -> Deck:
-    from dataclasses import replace
-
-    return replace(deck, sample_at=())
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    result = open_session(library).run_deck(replace(deck, sample_at=()), klu=klu)
+    (folder / "out.pickle").write_bytes(pickle.dumps(result))

@@ -7,16 +7,20 @@ reported as failed. A worker whose library asks to be unloaded ends itself befor
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing
 import os
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pebble
 
+from cosim.errors import CosimError
 from cosim.progress import progress
 from cosim.spice import cache
 from cosim.spice.deck import Deck, Failure, FailureKind, Result
@@ -26,6 +30,7 @@ from cosim.spice.library import Simulator, probe
 
 DECKS_PER_WORKER = 500  # a worker is renewed after so many decks, whatever it may have leaked
 POISONED_EXIT = 75
+MOST_BREAKDOWNS = 3
 BACKENDS = ("session", "isolated")
 
 
@@ -58,7 +63,12 @@ def _run_in_worker(deck: Deck, key: str) -> Result:
 
 
 def _run_isolated(deck: Deck, key: str, simulator: Simulator, timeout: float) -> Result:
-    return climb(deck, lambda attempt: run_isolated(attempt, simulator, key=key, timeout=timeout))
+    end = time.monotonic() + timeout
+
+    def run(attempt: Deck) -> Result:
+        return run_isolated(attempt, simulator, key=key, timeout=max(end - time.monotonic(), 0.01))
+
+    return climb(deck, run)
 
 
 class SimulatorPool:
@@ -81,12 +91,15 @@ class SimulatorPool:
         backend: str = "session",
         simulator: Simulator | None = None,
     ) -> None:
+        if backend not in BACKENDS:
+            raise CosimError("there is no such backend", key="backend", value=backend, allowed=BACKENDS)
         self.simulator = simulator or probe()
         self.workers = workers or available_cores()
         self.timeout = timeout
         self.use_cache = use_cache
         self.backend = "isolated" if self.simulator.library is None else backend
         self._pool: pebble.ProcessPool | None = None
+        self._breakdowns = 0  # of the worker pool as a whole, since the last result
 
     def __enter__(self) -> SimulatorPool:
         return self
@@ -121,19 +134,20 @@ class SimulatorPool:
             self._run_missing(todo, results, advance)
         return [results[key] for key in keys]
 
-    def _run_missing(self, todo: dict[str, Deck], results: dict[str, Result], advance: object) -> None:
-        pending: dict[Future[Result], str] = {self._schedule(deck, key): key for key, deck in todo.items()}
+    def _run_missing(self, todo: dict[str, Deck], results: dict[str, Result], advance: Callable[[int], None]) -> None:
         try:
+            pending: dict[Future[Result], str] = {self._schedule(deck, key): key for key, deck in todo.items()}
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
                     key = pending.pop(future)
                     result = self._outcome(future, key)
-                    if result is None:  # the worker was poisoned by an earlier deck and did not run this one
+                    if result is None:  # its worker was of no use any more and did not run this deck
                         pending[self._schedule(todo[key], key)] = key
                         continue
+                    self._breakdowns = 0
                     results[key] = self._keep(todo[key], result)
-                    advance(1)  # type: ignore[operator]
+                    advance(1)
         except BaseException:
             self._drop()
             raise
@@ -142,11 +156,22 @@ class SimulatorPool:
         """End the workers at once, their decks unfinished (an interrupt)."""
         if self._pool is not None:
             self._pool.stop()
-            self._pool.join(5)
+            with contextlib.suppress(TimeoutError):
+                self._pool.join(5)
             self._pool = None
 
     def _schedule(self, deck: Deck, key: str) -> Future[Result]:
+        if self._pool is not None and not self._pool.active:  # pebble gives up when an idle worker is killed
+            self._drop()
+            self._breakdowns += 1
+        if self._breakdowns > MOST_BREAKDOWNS:
+            raise CosimError(
+                "the worker processes end as soon as they start; in a script of your own, what simulates must stand"
+                " under `if __name__ == '__main__':`, because each worker imports the script"
+            )
         if self._pool is None:
+            if getattr(multiprocessing.current_process(), "_inheriting", False):
+                raise SystemExit(1)  # a worker that is importing a script without that line: see above
             self._pool = pebble.ProcessPool(
                 max_workers=self.workers,
                 max_tasks=DECKS_PER_WORKER,
@@ -156,7 +181,7 @@ class SimulatorPool:
             )
         if self.backend == "isolated":
             arguments = (deck, key, self.simulator, self.timeout)
-            return self._pool.schedule(_run_isolated, args=arguments, timeout=4 * self.timeout)
+            return self._pool.schedule(_run_isolated, args=arguments)  # it keeps the time itself
         return self._pool.schedule(_run_in_worker, args=(deck, key), timeout=self.timeout)
 
     def _outcome(self, future: Future[Result], key: str) -> Result | None:
@@ -164,10 +189,14 @@ class SimulatorPool:
             return future.result()
         except TimeoutError:
             failure = Failure(FailureKind.TIMEOUT, f"no answer within {self.timeout:g} s; the worker was killed")
+        except BrokenProcessPool:
+            return None
         except pebble.ProcessExpired as error:
             if error.exitcode == POISONED_EXIT:
                 return None
             failure = Failure(FailureKind.CRASH, f"the worker died (status {error.exitcode})")
+        except Exception as error:  # whatever else a worker may raise is this deck's failure, not the others'
+            failure = Failure(FailureKind.CRASH, f"{type(error).__name__} in the worker: {error}")
         return Result(key, {}, failure, failure.line, float("nan"))
 
     def _keep(self, deck: Deck, result: Result) -> Result:

@@ -27,7 +27,7 @@ logging.getLogger("PySpice").setLevel(logging.CRITICAL)
 
 from PySpice.Spice.NgSpice.Shared import FFI, NgSpiceShared, ffi, ffi_string_utf8  # noqa: E402
 
-from cosim.spice.deck import Deck, Result, sampled  # noqa: E402
+from cosim.spice.deck import Deck, Result, real_signals, sampled  # noqa: E402
 from cosim.spice.locate import load_companions  # noqa: E402
 from cosim.spice.log import classify  # noqa: E402
 
@@ -78,9 +78,9 @@ class Session(NgSpiceShared):
         except NameError as error:  # PySpice raises NameError for every failure
             self._lines.append(f"Error: {error}")
         finally:
+            log = "\n".join(self._lines)
             self._release()
         elapsed = time.perf_counter() - started
-        log = "\n".join(self._lines)
         failure = classify(log, signals, deck.saves)
         return Result(key, {} if failure else sampled(signals, deck.sample_at), failure, log, elapsed)
 
@@ -93,17 +93,19 @@ class Session(NgSpiceShared):
         plot = ffi_string_utf8(self._ngspice_shared.ngSpice_CurPlot())
         if plot == "const":
             return {}
-        names = self._convert_string_array(self._ngspice_shared.ngSpice_AllVecs(plot.encode()))
-        return {signal_name(name): self._vector(f"{plot}.{name}") for name in names}
+        listed = self._ngspice_shared.ngSpice_AllVecs(plot.encode())
+        if listed == FFI.NULL:  # an analysis that found nothing to save
+            return {}
+        names = self._convert_string_array(listed)
+        return real_signals({signal_name(name): self._vector(f"{plot}.{name}") for name in names})
 
-    def _vector(self, name: str) -> NDArray[np.float64]:
+    def _vector(self, name: str) -> NDArray[np.float64] | NDArray[np.complex128]:
         info = self._ngspice_shared.ngGet_Vec_Info(name.encode())
         if info == FFI.NULL:
             return np.empty(0)
         length = info.v_length
         if info.v_flags & FLAG_COMPLEX:
-            pairs = np.frombuffer(ffi.buffer(info.v_compdata, length * 16), dtype=np.complex128)
-            return np.ascontiguousarray(pairs.real)
+            return np.frombuffer(ffi.buffer(info.v_compdata, length * 16), dtype=np.complex128).copy()
         return np.frombuffer(ffi.buffer(info.v_realdata, length * 8), dtype=np.float64).copy()
 
 
@@ -123,6 +125,8 @@ _session: Session | None = None
 def open_session(library: Path) -> Session:
     """This process's session, made on the first call from the shared library at `library`."""
     global _session
+    if _session is not None and str(library) != Session.LIBRARY_PATH:
+        raise RuntimeError(f"this process already uses {Session.LIBRARY_PATH}; {library} needs a process of its own")
     if _session is None:
         load_companions(library)
         Session.LIBRARY_PATH = str(library)
