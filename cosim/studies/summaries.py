@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from cosim.blocks.model import Parameter
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.fitting import compare
 from cosim.networks.lstm import GATES
-from cosim.provenance import plain
 from cosim.studies.accuracy import ChipAccuracy
 from cosim.studies.cosimulation import Cosimulation
 from cosim.studies.statistics import accuracy_of
@@ -40,7 +40,7 @@ def adc_summary(data: xr.Dataset, model: RampAdcModel) -> dict[str, Any]:
     maxima = np.abs(data["inl"].values[column & (chip >= 0) & at_nominal]).max(axis=1)
     return {
         "table": table,
-        "error": plain(model.error),
+        "error": asdict(model.error),
         "parameters": _parameters(model.parameters),
         "v_read": v_read_shifts(data, model.config.v_read),
         "inl": {"mean_of_maxima": float(maxima.mean()), "chips": len(maxima)},
@@ -72,9 +72,9 @@ def v_read_shifts(data: xr.Dataset, nominal_v_read: float) -> list[dict[str, Any
 def crossbar_summary(model: CrossbarModel) -> dict[str, Any]:
     """What the report says of the crossbar."""
     return {
-        "linear": plain(model.error_linear),
-        "sinh": plain(model.error),
-        "errors": plain(dict(model.errors)),
+        "linear": asdict(model.error_linear),
+        "sinh": asdict(model.error),
+        "errors": dict(model.errors),
         "parameters": _parameters(model.parameters),
     }
 
