@@ -85,9 +85,7 @@ def validation_split(train: Digits) -> tuple[Digits, Digits]:
     return train.take(fit, f"{train.name}/fit"), train.take(validation, f"{train.name}/validation")
 
 
-def stratified_split(
-    labels: NDArray[np.int64], share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def stratified_split(labels: NDArray[np.int64], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the drawn part and of the rest, each ascending.
 
     Of every class rint(share n_class) images are drawn: those with the smallest raw words of PCG64(seed).

@@ -13,6 +13,10 @@ from cosim.errors import CosimError
 
 BITS = range(2, 9)
 
+# MAC results of codes lie on a grid (spacing 1e-4 and more) that holds exact zeros, which is also where sigmoid and
+# tanh have a threshold. Sums in float64 miss it by 1e-15, up or down as the order of the sum goes; this decides.
+TIE = 1e-9
+
 
 def full_scale(bits: int) -> int:
     """Largest signed code, N = 2^(b-1) - 1; 15 at 5 bits."""
@@ -56,9 +60,9 @@ def codes_from_mac(mac: ArrayLike, thresholds: ArrayLike) -> NDArray[np.int64]:
     """Code of each MAC result: the number of thresholds strictly below it.
 
     `thresholds` of shape (2^b - 1,), ascending, in the unit of `mac`; the result has the shape of `mac`.
-    A MAC result exactly on a threshold gets the lower code, as a comparator that needs a positive difference.
+    A MAC result on a threshold, or above it by less than TIE, gets the lower code.
     """
-    return np.searchsorted(np.asarray(thresholds), np.asarray(mac), side="left").astype(np.int64)
+    return np.searchsorted(np.asarray(thresholds), np.asarray(mac) - TIE, side="left").astype(np.int64)
 
 
 def decode(codes: ArrayLike, low: float, high: float, bits: int) -> NDArray[np.float64]:

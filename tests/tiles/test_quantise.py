@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cosim.errors import CosimError
 from cosim.tiles.quantise import (
+    TIE,
     codes_from_mac,
     dac_codes,
     dac_values,
@@ -54,8 +55,19 @@ def test_dac_values_are_fixed_points(bits: int) -> None:
 )
 def test_code_is_the_number_of_thresholds_strictly_below(thresholds: list[float], mac: list[float]) -> None:
     mac = [*mac, *thresholds]
-    counted = [sum(threshold < value for threshold in thresholds) for value in mac]
+    counted = [sum(threshold < value - TIE for threshold in thresholds) for value in mac]
     assert codes_from_mac(mac, thresholds).tolist() == counted
+
+
+@given(st.integers(2, 41), st.integers(0, 2**32 - 1))
+def test_the_order_of_a_sum_decides_nothing(terms: int, seed: int) -> None:
+    """A MAC result that is exactly zero gets the code below the middle, whatever the rounding of its sum."""
+    rng = np.random.default_rng(seed)
+    inputs, weights = rng.integers(-15, 16, terms), rng.integers(-15, 16, terms)
+    inputs, weights = np.append(inputs, -inputs), np.append(weights, weights)  # sums to zero
+    order = rng.permutation(2 * terms)
+    mac = np.cumsum((inputs / 15 * (weights * (2 / 15)))[order])[-1]
+    assert codes_from_mac([mac], [-0.1, 0.0, 0.1]).tolist() == [1]
 
 
 def test_codes_keep_the_shape() -> None:

@@ -1,0 +1,1 @@
+"""Networks whose layers are tiles, and the files their weights live in."""

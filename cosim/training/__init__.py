@@ -1,0 +1,1 @@
+"""Training of networks for the hardware (extra `train`, PyTorch)."""
