@@ -22,6 +22,8 @@ DECK_FORMAT = "cosim.deck/1"
 # `.lib` with one word only opens a section; with two it reads a file.
 _OTHER_FILE = re.compile(r"^[ \t]*\.(inc|include)\b.*$|^[ \t]*\.lib[ \t]+\S+[ \t]+\S+.*$", re.IGNORECASE | re.MULTILINE)
 
+_ANALYSES = {".op", ".dc", ".tran", ".ac", ".noise", ".tf", ".pz", ".sens", ".disto", ".pss", ".sp"}
+
 
 @dataclass(frozen=True)
 class Tolerances:
@@ -62,7 +64,7 @@ class Deck:
     title: one line, for people.
     circuit: netlist text without title, `.options`, `.save` and analyses; models and subcircuits written out, no
         `.include`, so that the deck depends on no other file.
-    analyses: dot lines, e.g. `(".tran 1n 1u",)`.
+    analyses: dot lines, e.g. `(".tran 1n 1u",)`; one analysis, with its `.ic` and `.nodeset` if need be.
     saves: signals to keep, e.g. `("v(out)", "i(vdd)")`; nothing else is stored.
     tolerances: numerical options.
     sample_at: times [s] at which a transient's signals are kept (linear between the simulator's own points); empty
@@ -77,6 +79,10 @@ class Deck:
     sample_at: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if sum(line.split()[0].lower() in _ANALYSES for line in self.analyses if line.strip()) > 1:
+            raise CosimError(
+                "one analysis a deck: ngspice runs several in an order of its own", value=list(self.analyses)
+            )
         other_file = _OTHER_FILE.search(self.circuit)
         if other_file:
             raise CosimError(
@@ -141,8 +147,8 @@ class Result:
     Attributes
     ----------
     key: sha256 of the deck (`Deck.key`).
-    signals: name (`"time"`, `"v(out)"`, `"i(vdd)"`, lower case) -> array of shape (points,); of the last analysis. Of
-        complex values (`.ac`) `"v(out)"` is the real part, `"imag(v(out))"` the imaginary one.
+    signals: name (`"time"`, `"v(out)"`, `"i(vdd)"`, lower case) -> array of shape (points,). Of complex values (`.ac`)
+        `"v(out)"` is the real part, `"imag(v(out))"` the imaginary one.
     failure: None when every saved signal is there and finite.
     log: what the simulator printed.
     elapsed: wall time of the successful attempt [s].
