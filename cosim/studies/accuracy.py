@@ -44,7 +44,8 @@ class ChipAccuracy:
 
     def interval(self) -> tuple[float, float]:
         """95 % interval of the mean, for other chips and other images: both variances of the mean, added."""
-        return _two_way_interval(self.correct.astype(float))
+        low, high = _two_way_interval(self.correct.astype(float))
+        return max(low, 0.0), min(high, 1.0)
 
 
 @dataclass(frozen=True)

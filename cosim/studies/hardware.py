@@ -15,6 +15,7 @@ from cosim.tiles.config import Nonidealities, TileConfig
 from cosim.tiles.protocol import Fidelity, Tile
 from cosim.tiles.quantised import IdealTile, QuantisedTile
 from cosim.tiles.spice import SpiceTile
+from cosim.validation import validated
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Hardware:
 
     Attributes
     ----------
-    tile: sizes, bits and crossbar; its ADC's function is replaced by the gate's own.
+    tile: sizes, bits and circuits; its ADC's function is replaced by the gate's own.
     models: activation function -> fitted ramp ADC, for the behavioural fidelity.
     nonidealities: what behavioural tiles include.
     device: replaces the configured device in behavioural tiles, e.g. one with another programming error.
@@ -42,10 +43,7 @@ class Hardware:
 
     def config(self, function: str) -> TileConfig:
         """The tile for an activation function."""
-        adc = self.models[function].config if function in self.models else None
-        if adc is None:
-            adc = self.tile.adc.model_copy(update={"function": function})
-        return self.tile.model_copy(update={"adc": adc})
+        return self.tile.model_copy(update={"adc": self.tile.adc.model_copy(update={"function": function})})
 
     def build(self, function: str, fidelity: Fidelity) -> Tile:
         """One tile, not yet programmed."""
@@ -65,12 +63,15 @@ class Hardware:
         """An LSTM on these tiles; `fidelity` for all gates or gate by gate. The weights' size and w_max are taken."""
         sized = replace(
             self,
-            tile=self.tile.model_copy(
-                update={
+            tile=validated(
+                TileConfig,
+                {
+                    **self.tile.model_dump(),
                     "inputs": weights.gates.shape[1],
                     "outputs": weights.gates.shape[2],
                     "w_max": weights.metadata.w_max,
-                }
+                },
+                from_code=TileConfig.model_fields,
             ),
         )
         chosen = fidelity if isinstance(fidelity, Mapping) else dict.fromkeys(GATES, fidelity)

@@ -24,7 +24,7 @@ from cosim.devices import Device
 from cosim.errors import CosimError
 from cosim.tiles.chip import TileChip, draw_tile_chip
 from cosim.tiles.config import Nonidealities, TileConfig, check_inputs, input_pulse
-from cosim.tiles.quantise import dac_codes, dac_values, decode
+from cosim.tiles.quantise import TIE, dac_codes, dac_values, decode
 
 Array = NDArray[np.float64]
 
@@ -76,8 +76,10 @@ class BehaviouralTile:
 
     def load(self, chip: TileChip) -> None:
         """Take a chip that was drawn elsewhere, e.g. the one that ngspice simulates."""
-        self.chip = chip
         on, adc = self.nonidealities, self.config.adc
+        if on.comparator_offset and not np.isfinite(chip.offsets).all():
+            raise CosimError("the comparators' offsets of this chip are not known; draw it with a model, or measure them")
+        self.chip = chip
         cells = chip.conductances if on.programming_error else chip.targets
         resistances = (0.0, 0.0, 0.0, 0.0)
         if on.ir_drop:
@@ -132,7 +134,7 @@ class BehaviouralTile:
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.uint8]:
         """ADC codes (batch, outputs)."""
-        return convert(self.mac(inputs, rng), self.thresholds)
+        return convert(self.mac(inputs, rng) - TIE, self.thresholds)
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) that the codes stand for."""

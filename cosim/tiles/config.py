@@ -10,9 +10,10 @@ from pydantic import Field
 
 from cosim.blocks.config import BlockConfig
 from cosim.blocks.crossbar.config import CrossbarConfig
+from cosim.blocks.crossbar.inputs import load_device_once
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
-from cosim.devices import Device, load_device
+from cosim.devices import Device
 from cosim.errors import CosimError
 from cosim.tiles.quantise import quantise_weights
 
@@ -36,17 +37,18 @@ class TileConfig(BlockConfig):
     @property
     def device(self) -> Device:
         """The device of array and ramp column."""
-        return load_device(self.adc.device)
+        return load_device_once(self.adc.device)
 
     @property
     def array(self) -> CrossbarConfig:
-        """The crossbar of this tile's size, its bit lines held at the ADC's V_CLP."""
+        """The crossbar of this tile's size, with the ADC's V_CLP, V_read and device."""
         return self.crossbar.model_copy(
             update={
                 "rows": 2 * self.inputs,
                 "columns": self.outputs,
                 "v_clp": self.adc.v_clp,
                 "v_read": self.adc.v_read,
+                "device": self.adc.device,
             }
         )
 

@@ -37,6 +37,7 @@ from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets
 from cosim.tiles.config import TileConfig, check_inputs, input_pulse
 from cosim.tiles.conversation import Conversation, hold
 from cosim.tiles.quantise import dac_codes, decode, encode, full_scale
+from cosim.units import format_si
 
 Array = NDArray[np.float64]
 
@@ -57,6 +58,15 @@ class SpiceTile:
     """The tile at transistor level. `cell` may be "sinh" for cells with a non-linear I-V."""
 
     def __init__(self, config: TileConfig, pool: SimulatorPool | None = None, cell: CellKind = "linear") -> None:
+        shortest = input_pulse(config) / full_scale(config.dac_bits)
+        if shortest <= EDGE:
+            raise CosimError(
+                f"the shortest input pulse, {format_si(shortest, 's')}, must be longer than its edges,"
+                f" {format_si(EDGE, 's')}",
+                key="w_max",
+                value=config.w_max,
+                allowed=f"above {config.w_max * EDGE / shortest:.3g} with {config.dac_bits} DAC bits",
+            )
         self.config, self.cell = config, cell
         self.pool = pool or default_pool()
         self.inputs, self.outputs = config.inputs, config.outputs
@@ -91,7 +101,7 @@ class SpiceTile:
         codes = dac_codes(check_inputs(inputs, self.config), self.config.dac_bits)
         macs = [self._mac(self._good(result)) for result in (yield [self.array_deck(row) for row in codes])]
         results = yield [self.ramp_deck(mac) for mac in macs]
-        adc_codes = np.array([self._codes(self._good(result)) for result in results])
+        adc_codes = np.array([self._codes(self._good(result)) for result in results]).reshape(-1, self.outputs)
         function = get_function(self.config.adc.function)
         return decode(adc_codes, function.low, function.high, self.config.adc.bits)
 
