@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,10 +15,12 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError
 from cosim.files import write_atomically
+from cosim.provenance import canonical_json
 from cosim.resources import shipped
 from cosim.tiles.quantise import BITS, quantise_weights
 
 SCHEMA = "cosim.weights/1"
+ENTRY = "cosim"  # in the file's metadata: a JSON object of the schema and the fields of WeightsMetadata
 Form = Literal["float", "qat"]
 
 GATES = ("i", "f", "g", "o")
@@ -36,7 +40,8 @@ class WeightsMetadata:
     w_max: largest weight of the gates, in units of the network; the array's window spans -w_max .. w_max.
     seed: of the training.
     dataset: what the accuracy is about, e.g. "digits/test".
-    accuracy: share of right answers there, 0 .. 1; "float" in real arithmetic, "qat" on quantised tiles.
+    accuracy: share of right answers there, 0 .. 1, or None when not measured; "float" in real arithmetic, "qat" on
+        quantised tiles.
     command: the command that makes these weights again.
     cosim_version: of the code that made them.
     """
@@ -46,7 +51,7 @@ class WeightsMetadata:
     w_max: float
     seed: int
     dataset: str = ""
-    accuracy: float = float("nan")
+    accuracy: float | None = None
     command: str = ""
     cosim_version: str = ""
 
@@ -103,9 +108,9 @@ def save_weights(weights: LstmWeights, path: str | Path) -> Path:
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(getattr(weights, name)) for name in ARRAYS}
-    values = dataclasses.asdict(weights.metadata)
-    text = {name: "" if value is None else str(value) for name, value in values.items()}
-    content = save(arrays, metadata={"schema": SCHEMA, **text})
+    # One entry: safetensors puts several in an order of chance, and the same weights should be the same bytes.
+    text = canonical_json({"schema": SCHEMA, **dataclasses.asdict(weights.metadata)})
+    content = save(arrays, metadata={ENTRY: text})
     return write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
@@ -117,16 +122,21 @@ def load_weights(path: str | Path) -> LstmWeights:
         raise CosimError("no such file of weights", file=path)
     try:
         with safe_open(path, framework="numpy") as stream:
-            text = stream.metadata() or {}
+            text = (stream.metadata() or {}).get(ENTRY, "{}")
             arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, not a mapping
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CosimError(f"not a readable safetensors file: {error}", file=path) from error
-    if text.get("schema") != SCHEMA:
-        raise CosimError("not weights of an LSTM", file=path, key="schema", value=text.get("schema"), allowed=SCHEMA)
+    try:
+        entries = json.loads(text)
+        schema = entries.get("schema")
+    except (ValueError, AttributeError) as error:
+        raise CosimError("not a JSON object", file=path, key=ENTRY, value=text) from error
+    if schema != SCHEMA:
+        raise CosimError("not weights of an LSTM", file=path, key="schema", value=schema, allowed=SCHEMA)
     if set(arrays) != set(ARRAYS):
         raise CosimError("wrong set of arrays", file=path, value=sorted(arrays), allowed=list(ARRAYS))
     try:
-        return LstmWeights(**arrays, metadata=_parse_metadata(text))
+        return LstmWeights(**arrays, metadata=_parse_metadata(entries))
     except CosimError as error:
         raise CosimError(error.message, file=path, key=error.key, value=error.value, allowed=error.allowed) from error
 
@@ -137,22 +147,22 @@ def shipped_weights(form: Form, bits: int = 5) -> LstmWeights:
     return load_weights(shipped(f"{name}.safetensors"))
 
 
-def _parse_metadata(text: Mapping[str, str]) -> WeightsMetadata:
-    kinds: dict[str, Callable[[str], Any]] = {
-        "bits": lambda value: int(value) if value else None,
-        "w_max": float,
-        "seed": int,
-        "accuracy": float,
+def _parse_metadata(entries: Mapping[str, Any]) -> WeightsMetadata:
+    kinds: dict[str, tuple[type, ...]] = {
+        "bits": (int, NoneType),
+        "w_max": (int, float),
+        "seed": (int,),
+        "accuracy": (int, float, NoneType),
     }
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(WeightsMetadata):
-        if field.name not in text:
-            raise CosimError("this entry is missing", key=field.name)
-        try:
-            values[field.name] = kinds.get(field.name, str)(text[field.name])
-        except ValueError as error:
-            raise CosimError("this entry is not a number", key=field.name, value=text[field.name]) from error
-    return WeightsMetadata(**values)
+    names = [field.name for field in dataclasses.fields(WeightsMetadata)]
+    for name in names:
+        if name not in entries:
+            raise CosimError("this entry is missing", key=name)
+        allowed = kinds.get(name, (str,))
+        if type(entries[name]) not in allowed:
+            kind = " or ".join({NoneType: "null"}.get(each, each.__name__) for each in allowed)
+            raise CosimError("this entry is of the wrong kind", key=name, value=entries[name], allowed=kind)
+    return WeightsMetadata(**{name: entries[name] for name in names})
 
 
 def _check_metadata(metadata: WeightsMetadata) -> None:

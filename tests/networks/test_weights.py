@@ -1,6 +1,7 @@
 """The file of weights: what goes in comes out, and nothing else comes in. And the shipped weights."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cosim.datasets.digits import load_digits
 from cosim.errors import CosimError
 from cosim.networks.lstm import GATE_FUNCTIONS, LstmNetwork
 from cosim.networks.weights import (
+    ENTRY,
     SCHEMA,
     LstmWeights,
     WeightsMetadata,
@@ -95,22 +97,21 @@ def test_wrong_arrays_in_a_file(weights: LstmWeights, tmp_path: Path, change: An
     ("entry", "value", "message"),
     [
         ("schema", "cosim.weights/99", rf"'schema'.*Allowed: {SCHEMA}"),
-        ("schema", None, r"not weights of an LSTM"),
+        ("schema", ..., r"not weights of an LSTM"),
         ("form", "binary", r"'form'.*Allowed: float, qat"),
-        ("bits", "12", r"'bits'.*Allowed: 2 to 8"),
-        ("bits", "", r"'bits'.*Allowed: 2 to 8"),
-        ("bits", "five", r"'bits'.*not a number"),
-        ("w_max", "-1", r"'w_max'.*Allowed: above 0"),
-        ("seed", None, r"'seed'.*missing"),
+        ("bits", 12, r"'bits'.*Allowed: 2 to 8"),
+        ("bits", None, r"'bits'.*Allowed: 2 to 8"),
+        ("bits", "five", r"'bits'.*wrong kind.*int or null"),
+        ("w_max", -1.0, r"'w_max'.*Allowed: above 0"),
+        ("seed", ..., r"'seed'.*missing"),
     ],
 )
-def test_wrong_metadata_in_a_file(
-    weights: LstmWeights, tmp_path: Path, entry: str, value: str | None, message: str
-) -> None:
+def test_wrong_metadata_in_a_file(weights: LstmWeights, tmp_path: Path, entry: str, value: Any, message: str) -> None:
     good = save_weights(weights, tmp_path / "good.safetensors")
-    metadata = {**metadata_of(good), entry: value}
+    entries = {**json.loads(metadata_of(good)[ENTRY]), entry: value}
     path = tmp_path / "bad.safetensors"
-    save_file(load_file(good), path, {name: text for name, text in metadata.items() if text is not None})
+    text = json.dumps({name: value for name, value in entries.items() if value is not ...})
+    save_file(load_file(good), path, {ENTRY: text})
     with pytest.raises(CosimError, match=message) as caught:
         load_weights(path)
     assert str(path) in str(caught.value)
@@ -121,6 +122,24 @@ def metadata_of(path: Path) -> dict[str, str]:
 
     with safe_open(path, framework="numpy") as stream:
         return dict(stream.metadata())
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [(None, "not weights of an LSTM"), ({ENTRY: "{"}, "JSON object"), ({ENTRY: "[1]"}, "JSON object")],
+)
+def test_somebody_elses_safetensors(
+    weights: LstmWeights, tmp_path: Path, metadata: dict[str, str] | None, message: str
+) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file(arrays_of(weights), path, metadata)
+    with pytest.raises(CosimError, match=rf"other.safetensors.*{message}"):
+        load_weights(path)
+
+
+def test_same_weights_same_bytes(weights: LstmWeights, tmp_path: Path) -> None:
+    files = [save_weights(weights, tmp_path / f"{n}.safetensors").read_bytes() for n in range(5)]
+    assert len(set(files)) == 1
 
 
 def test_no_file_and_no_safetensors(tmp_path: Path) -> None:
