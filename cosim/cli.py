@@ -124,13 +124,19 @@ def train(
     bits: Annotated[int, typer.Option(help="Bits of converters and weights.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and noise.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each form; default: the recipe's.")] = None,
+    w_max: Annotated[float | None, typer.Option(help="Largest weight, which the conductance window holds.")] = None,
+    weight_noise: Annotated[
+        float | None, typer.Option(help="Sigma of the weight noise in training, relative to w_max.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the weights.")] = Path("."),
     as_json: AsJson = False,
 ) -> None:
     """Train a network's float and quantisation-aware weights (needs PyTorch: extra `train`)."""
     from cosim import commands
 
-    commands.train(network, form, bits, seed, epochs, output, as_json)
+    options = {"epochs": epochs, "w_max": w_max, "weight_noise": weight_noise}
+    given = {name: value for name, value in options.items() if value is not None}
+    commands.train(network, form, bits, seed, output, given, as_json)
 
 
 @app.command()

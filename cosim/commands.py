@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +15,8 @@ from rich.table import Table
 
 from cosim.errors import CosimError, did_you_mean
 
-out = Console(highlight=False)
+# Names of files and units may hold brackets, and a path must not be broken where a line is full.
+out = Console(highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(content: Any) -> None:
@@ -50,7 +53,10 @@ def show_blocks(as_json: bool) -> None:
         print_json(blocks)
         return
     for block in blocks:
-        out.print(f"[bold]{block['name']}[/bold]  {block['description']}")
+        if "error" in block:
+            out.print(f"{block['name']}  cannot be used: {block['error']}")
+            continue
+        out.print(f"{block['name']}  {block['description']}", style="bold")
         for kind in ("sweeps", "figures"):
             for name, text in block[kind].items():
                 out.print(f"  {kind[:-1]:7} {name:20} {text}")
@@ -71,7 +77,6 @@ def characterise(
     from cosim.blocks.config import load_config
     from cosim.blocks.dataset import deck_hashes, failed_points, save_dataset
     from cosim.blocks.registry import block_names, get_block
-    from cosim.files import write_atomically
     from cosim.spice import SimulatorPool
 
     if name is None:
@@ -80,7 +85,8 @@ def characterise(
     config = load_config(block.Config, config_file, settings)
     options = _sweep_options(block.characterise, sweeps)
     path = output or Path(f"{name}.nc")
-    write_atomically(path.with_name(f".{path.name}.writable"), lambda part: part.write_text("")).unlink()
+    _check_seed(seed)
+    _check_writable(path)
     with SimulatorPool(workers, use_cache=use_cache) as pool:
         data = block.characterise(config, seed=seed, pool=pool, show_progress=not as_json, **options)
     save_dataset(data, path)
@@ -99,9 +105,9 @@ def characterise(
     if as_json:
         print_json(summary)
         return
-    table = Table("figure", "smallest", "mean", "largest", "unit", title=f"{name}: {block.DESCRIPTION}")
+    table = Table("figure", "smallest", "mean", "largest", title=f"{name}: {block.DESCRIPTION}")
     for figure, row in summary["figures"].items():
-        table.add_row(figure, *(f"{row[each]:.4g}" for each in ("minimum", "mean", "maximum")), row["unit"])
+        table.add_row(figure, *(_quantity(row[each], row["unit"]) for each in ("minimum", "mean", "maximum")))
     out.print(table)
     out.print(f"{summary['decks']} simulations in {data.attrs['simulator']} ({data.attrs['solver']}), {failed} failed")
     out.print(f"wrote {path}; next: cosim fit {path}")
@@ -119,13 +125,44 @@ def _sweep_options(function: Any, given: Mapping[str, Any]) -> dict[str, Any]:
             raise CosimError(
                 f"unknown sweep.{did_you_mean(name, known)}", key="--sweep", value=name, allowed=list(known)
             )
-        wanted = tuple if isinstance(known[name], tuple) else int
-        if wanted is tuple and isinstance(value, list):
-            continue
-        if isinstance(value, bool) or not isinstance(value, wanted):
-            kind = "a list, e.g. [0.15, 0.2]" if wanted is tuple else "a whole number"
+        listed = isinstance(known[name], tuple)
+        right = isinstance(value, list) and all(map(_is_number, value)) if listed else type(value) is int
+        if not right:
+            kind = "a list of numbers, e.g. [0.15, 0.2]" if listed else "a whole number"
             raise CosimError("this sweep takes another kind of value", key=f"--sweep {name}", value=value, allowed=kind)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise CosimError("a seed cannot be negative", key="--seed", value=seed, allowed="0 or more")
+
+
+def _check_writable(path: Path, *, folder: bool = False) -> None:
+    """Raise CosimError when a file (or a folder's files) cannot be written, before hours of work; leave no trace."""
+    place = path if folder else path.parent
+    if path.is_dir() and not folder:
+        raise CosimError("cannot write here: this is a folder", file=path, key="--output")
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise CosimError(f"cannot write here: '{place}' is a file, not a folder", file=path, key="--output")
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise CosimError(f"cannot write here: {error.strerror or error}", file=path, key="--output") from error
+
+
+def _quantity(value: float, unit: str) -> str:
+    """A quantity for people; only a plain unit takes a prefix."""
+    from cosim.units import format_si
+
+    return format_si(value, unit) if unit.isalpha() else f"{value:.4g} {'' if unit == '1' else unit}".strip()
 
 
 def _figures(data: Any, names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -151,7 +188,13 @@ def fit(dataset: Path, output: Path, allow_failed: bool, as_json: bool) -> None:
     from cosim.blocks.registry import get_block
 
     data = load_dataset(dataset)
-    model = get_block(data.attrs["block"]).fit(data, allow_failed=allow_failed)
+    _check_writable(output)
+    try:
+        model = get_block(data.attrs["block"]).fit(data, allow_failed=allow_failed)
+    except CosimError as error:
+        raise CosimError(
+            error.message, file=error.file or dataset, key=error.key, value=error.value, allowed=error.allowed
+        ) from error
     file = model.save(output)
     if as_json:
         print_json({"file": str(output), **file.content(), "sha256": file.sha256})
@@ -180,12 +223,12 @@ def _stated_block(path: Path) -> str:
 
 
 def _print_model(file: Any) -> None:
-    table = Table("parameter", "value", "95 % interval", "unit", "meaning", title=f"model of {file.block}")
+    table = Table("parameter", "value", "95 % interval", "meaning", title=f"model of {file.block}")
     for name, each in file.parameters.items():
         if isinstance(each.value, tuple):
             continue
-        interval = "" if each.low is None else f"{each.low:.4g} .. {each.high:.4g}"
-        table.add_row(name, f"{each.value:.4g}", interval, each.unit, each.description)
+        interval = "" if each.low is None else " .. ".join(_quantity(end, each.unit) for end in (each.low, each.high))
+        table.add_row(name, _quantity(each.value, each.unit), interval, each.description)
     out.print(table)
     error = file.error
     out.print(
@@ -197,21 +240,29 @@ def _print_model(file: Any) -> None:
     out.print(f"fitted on: {limits}")
 
 
-def train(network: str, form: str, bits: int, seed: int, epochs: int | None, output: Path, as_json: bool) -> None:
-    """`cosim train NETWORK`."""
+def train(
+    network: str, form: str, bits: int, seed: int, output: Path, options: Mapping[str, Any], as_json: bool
+) -> None:
+    """`cosim train NETWORK`; `options` are those of the recipe that were given (epochs, w_max, weight_noise)."""
     known = ["digits_lstm"]
     if network not in known:
         raise CosimError(f"unknown network.{did_you_mean(network, known)}", value=network, allowed=known)
+    from cosim.studies.statistics import paired_difference_of_counts
     from cosim.training.digits_lstm import train_command
 
+    _check_seed(seed)
+    _check_writable(output, folder=True)
     report = train_command(
         cast(Any, form),  # checked there, with the error a user should see
         bits,
         seed,
         output,
-        epochs=epochs,
         label=None if as_json else "training",
+        **options,
     )
+    if "paired" in report:
+        pair = paired_difference_of_counts(**report["paired"])
+        report["paired"] = {**report["paired"], "difference": pair.value, "interval": [pair.low, pair.high]}
     if as_json:
         print_json(report)
         return
@@ -219,6 +270,9 @@ def train(network: str, form: str, bits: int, seed: int, epochs: int | None, out
         out.print(f"{each}: wrote {file}")
         for name, value in report[each].items():
             out.print(f"  {name}: {value}")
+    if "paired" in report:
+        pair = report["paired"]
+        out.print(f"float minus qat on the same images: {pair['difference']:+.2%} {_interval(pair['interval'])}")
 
 
 def demo(
@@ -227,9 +281,11 @@ def demo(
     """`cosim demo`."""
     from cosim.demo import DemoOptions, run_demo
 
+    _check_seed(seed)
+    _check_writable(output, folder=True)
     options = DemoOptions(spice_chips, chips, images, seed, workers)
     command = f"cosim demo --spice-chips {spice_chips} --chips {chips} --images {images} --seed {seed}"
-    say = (lambda text: None) if as_json else (lambda text: out.print(f"[bold]{text}[/bold]"))
+    say = (lambda text: None) if as_json else (lambda text: out.print(text, style="bold"))
     results = run_demo(output, options, say, command)
     if as_json:
         print_json(results)
@@ -294,4 +350,4 @@ def _print_demo(results: Mapping[str, Any]) -> None:
 
 
 def _interval(ends: Any) -> str:
-    return f"[{ends[0]:.2%}, {ends[1]:.2%}]".replace("[", "\\[")
+    return f"[{ends[0]:.2%}, {ends[1]:.2%}]"
