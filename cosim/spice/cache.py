@@ -26,7 +26,7 @@ def fetch(key: str) -> Result | None:
     """The stored result of a deck, or None."""
     path = result_path(key)
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
             signals = dict(zip(header["signals"], stored["values"], strict=True))
         return Result(key, signals, None, header["log"], header["elapsed"], tuple(header["attempts"]))

@@ -80,12 +80,15 @@ def _find(log: str, kinds: tuple[FailureKind, ...], words: tuple[str, ...] = ())
 
 
 def _first_line(log: str, pattern: re.Pattern[str], words: tuple[str, ...] = ()) -> str:
-    """The first line that fits the pattern and holds one of the words, with the netlist line it speaks of; or ""."""
+    """The first line that fits the pattern and holds one of the words, with what belongs to it; or "".
+
+    ngspice breaks its messages: "Error on line 6 or its substitute:", then the netlist line, then what is wrong.
+    """
     lines = _lines(log)
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for number, line in enumerate(lines):
         if pattern.search(line) and (not words or any(word in line.lower() for word in words)):
-            refers = re.search(r"(:|from line|included files, .*)$", line) is not None
-            return f"{line} {following}".strip() if refers else line
+            more = 2 if line.endswith("substitute:") else bool(re.search(r"(:|from line|included files, .*)$", line))
+            return " ".join(lines[number : number + 1 + more])
     return ""
 
 
