@@ -250,8 +250,6 @@ def train(
     from cosim.studies.statistics import paired_difference_of_counts
     from cosim.training.digits_lstm import train_command
 
-    _check_seed(seed)
-    _check_writable(output, folder=True)
     report = train_command(
         cast(Any, form),  # checked there, with the error a user should see
         bits,

@@ -32,6 +32,7 @@ from cosim.studies.statistics import paired_difference
 from cosim.studies.summaries import accuracy_row, adc_summary, cosimulation_summary, crossbar_summary
 from cosim.tiles.config import TileConfig
 from cosim.tiles.protocol import Fidelity
+from cosim.tiles.quantise import dac_codes
 from cosim.tiles.spice import SpiceTile
 
 BITS = 5  # the shipped weights are trained for it
@@ -105,15 +106,16 @@ class _Run:
 
 def run_demo(folder: Path, options: DemoOptions, say: Callable[[str], None], command: str) -> dict[str, Any]:
     """Run the main job and write data sets, models, decks, `results.json` and `report.html` into `folder`."""
-    write_atomically(folder / ".writable", lambda part: part.write_text("")).unlink()  # say it before an hour's work
     run = _Run(folder, options, say)
     started = time.perf_counter()
     with SimulatorPool(options.workers) as pool:
+        # What may be missing is said before minutes of work: ngspice, weights, a folder that can be written.
+        weights = {form: shipped_weights(form) for form in ("float", "qat")}  # type: ignore[arg-type]
+        write_atomically(folder / ".writable", lambda part: part.write_text("")).unlink()
         adc = _characterise_adc(run, pool)
         array = _characterise_crossbar(run, pool)
         models = {function: model for function, (_, model) in adc.items()}
         hardware = Hardware(TileConfig(adc=models["sigmoid"].config), models, pool=pool)
-        weights = {form: shipped_weights(form) for form in ("float", "qat")}  # type: ignore[arg-type]
         _accuracy(run, hardware, weights)
         _in_the_loop(run, hardware, weights["qat"])
     device = load_device(hardware.tile.adc.device)
@@ -251,10 +253,8 @@ def _keep_tile_decks(run: _Run, hardware: Hardware, weights: LstmWeights, first_
     network.program(np.random.default_rng(np.random.SeedSequence(run.options.seed)))
     tile = network.tiles["i"]
     assert isinstance(tile, SpiceTile)
-    codes = np.zeros(tile.inputs, dtype=np.int64)
-    top = 2 ** (tile.config.dac_bits - 1) - 1
-    codes[: len(first_row)] = np.rint(first_row * top)
-    codes[-1] = top
+    inputs = np.concatenate([first_row, np.zeros(weights.hidden), np.ones(1)])  # x_1, h_0, bias
+    codes = dac_codes(inputs, tile.config.dac_bits)
     _write_deck(run, "tile_array_and_integrators", tile.array_deck(codes).text(klu=True))
     middle = np.full(tile.outputs, tile.config.adc.v_clp)
     _write_deck(run, "tile_ramp_and_comparators", tile.ramp_deck(middle).text(klu=True))
