@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,12 +131,17 @@ def _two_way_interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
     Variance of the mean: that of the chips' means over their number, plus that of the images' means over theirs
     (crossed random effects; the small residual term is in both and so is counted once too much, on the safe side).
+    Degrees of freedom of the sum: F. E. Satterthwaite, Biometrics Bulletin 2, 110 (1946). What has one chip, or one
+    image, says nothing of others.
     """
-    chips, images = values.shape
-    variance = values.mean(axis=0).var(ddof=1) / images
-    if chips > 1:
-        variance += values.mean(axis=1).var(ddof=1) / chips
-    freedom = chips - 1 if chips > 1 else images - 1
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variance))
+    variances, squares = 0.0, 0.0
+    for axis, count in enumerate(values.shape):
+        if count > 1:
+            variance = float(values.mean(axis=1 - axis).var(ddof=1)) / count
+            variances += variance
+            squares += variance**2 / (count - 1)
     mean = float(values.mean())
+    if not squares:
+        return mean, mean
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, variances**2 / squares)) * math.sqrt(variances)
     return mean - reach, mean + reach
