@@ -59,7 +59,10 @@ def write_report(
     book = _Book()
     with plotting():
         sections = {
-            "adc": {function: book.figures(_adc_plots(AdcSamples(*pair))) for function, pair in adc.items()},
+            "adc": {
+                function: book.figures(_adc_plots(AdcSamples(*pair)), f"for {function}" if place else "")
+                for place, (function, pair) in enumerate(adc.items())
+            },
             "crossbar": book.figures([crossbar_error_plot(*crossbar)] if crossbar else []),
             "accuracy": book.figures([accuracy_plot(results["accuracy"])] if results.get("accuracy") else []),
             "ladder": book.figures([ladder_plot(results["ladder"])] if results.get("ladder") else []),
@@ -81,16 +84,20 @@ class _Book:
         self.files: dict[str, str] = {}
         self._count = 0
 
-    def figures(self, plots: Iterable[Plot]) -> list[dict[str, Any]]:
-        """The plots as the template takes them."""
+    def figures(self, plots: Iterable[Plot], again: str = "") -> list[dict[str, Any]]:
+        """The plots as the template takes them.
+
+        Plots that were shown before for something else bear the same numbers `again` and say what they are for.
+        """
         found = []
-        for plot in plots:
-            self._count += 1
+        for number, plot in enumerate(plots, 1 if again else self._count + 1):
+            label = f"{number} {again}".strip()
+            self._count = max(self._count, number)
             drawings = []
             for panel in plot.panels:
                 self.files[panel.name] = to_svg(panel.figure)
                 drawings.append(inline(self.files[panel.name], panel.name, panel.alt))
-            found.append({"number": self._count, "title": plot.title, "caption": plot.caption, "drawings": drawings})
+            found.append({"number": label, "title": plot.title, "caption": plot.caption, "drawings": drawings})
         return found
 
 

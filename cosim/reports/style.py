@@ -29,8 +29,8 @@ PALETTE = {
 }
 INK, MUTED, GRID, PAPER, BLUE, ORANGE, GREEN, PURPLE, BAND = (light for light, _ in PALETTE.values())
 
-WIDTH = 4.8  # [in] of a panel: two beside each other on a desk, one below the other on a phone
-HEIGHT = 3.5
+WIDTH = 4.6  # [in] of a panel: two beside each other on a desk, one below the other on a phone
+HEIGHT = 3.4
 
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, in the page's font

@@ -63,11 +63,12 @@ def row_of(accuracy: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
 
 
 def crossbar_errors(crossbar: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Errors of the crossbar's model by kind of cell and, where they are kept apart, by part of the data."""
+    """Errors of the crossbar's model by kind of cell: on all held-out points, then by part of the data."""
     lines = []
     for cell in ("linear", "sinh"):
-        errors = crossbar.get(cell) or {}
-        parts = {"": errors} if "rms" in errors else errors
+        if crossbar.get(cell):
+            lines.append({"cell": cell, "part": "all held out", **crossbar[cell]})
+        parts = (crossbar.get("errors") or {}).get(cell) or {}
         lines += [{"cell": cell, "part": name.replace("_", " "), **error} for name, error in parts.items()]
     return lines
 
@@ -75,17 +76,11 @@ def crossbar_errors(crossbar: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _adc(adc: Mapping[str, Any]) -> Iterator[Headline]:
     for function, each in adc.items():
         error = each["error"]
-        limit = error.get("limit")
-        held = (
-            ""
-            if limit is None
-            else f"; limit {limit:g}{NBSP}{error['unit']} rms: " + ("held" if error["rms"] <= limit else "exceeded")
-        )
         yield Headline(
             f"Ramp ADC ({function}), thresholds against SPICE",
             f"{fixed(error['rms'], 4)}{NBSP}{error['unit']} rms",
             f"{fixed(error['maximum'], 4)}{NBSP}{error['unit']} at most",
-            f"{error['points']} thresholds of held-out chips{held}",
+            f"{error['points']} held-out thresholds{_limit(error)}",
         )
     for function, each in list(adc.items())[:1]:
         rows = each.get("v_read") or []
@@ -97,7 +92,7 @@ def _adc(adc: Mapping[str, Any]) -> Iterator[Headline]:
                     f"Threshold shift with V_read, {name}",
                     f"{significant(max(row['shift'] for row in swept))}{NBSP}LSB at most",
                     "–",
-                    f"nominal chip ({function}) in ngspice, V_read {ends[0]} to {ends[1]}{NBSP}V",
+                    f"{ends[0]} to {ends[1]}{NBSP}V, nominal chip, {function}, in ngspice",
                 )
 
 
@@ -105,15 +100,13 @@ def _crossbar(crossbar: Mapping[str, Any] | None) -> Iterator[Headline]:
     if not crossbar:
         return
     for cell in ("linear", "sinh"):
-        errors = [each for each in crossbar_errors(crossbar) if each["cell"] == cell and each["part"] != "seen"]
-        if errors:
-            worst = max(errors, key=lambda each: each["rms"])
-            part = f", {worst['part']}" if worst["part"] else ""
+        error = crossbar.get(cell)
+        if error:
             yield Headline(
                 f"Crossbar ({cell} cells), currents against SPICE",
-                f"{_share(worst['rms'])} rms",
-                f"{_share(worst['maximum'])} at most",
-                f"{worst['points']} currents{part}; relative to full scale",
+                f"{_share(error['rms'])} rms",
+                f"{_share(error['maximum'])} at most",
+                f"{error['points']} held-out currents, relative to full scale{_limit(error)}",
             )
 
 
@@ -124,8 +117,8 @@ def _cosimulation(found: Mapping[str, Any] | None) -> Iterator[Headline]:
         "Gate codes, model equal to SPICE",
         percent(found["equal"], 2),
         percent_range(found.get("interval"), 2),
-        f"{found['conversions']} conversions; {percent(found['within_one'], 2)} within 1{NBSP}LSB,"
-        f" largest difference {found['largest']}{NBSP}LSB",
+        f"{found['conversions']} conversions; {percent(found['within_one'], 2)} within 1{NBSP}LSB, at most"
+        f" {found['largest']}{NBSP}LSB",
     )
     images = found.get("images") or []
     if images:
@@ -158,6 +151,15 @@ def _accuracy(accuracy: Mapping[str, Any] | None) -> Iterator[Headline]:
         )
 
 
-def _share(share: float) -> str:
+def _share(share: float, digits: int = 3) -> str:
     """A share in percent where that reads well, else as a plain number."""
-    return f"{significant(100 * share)}{NBSP}%" if share >= 1e-6 else significant(share)
+    return f"{significant(100 * share, digits)}{NBSP}%" if share >= 1e-5 else significant(share, digits)
+
+
+def _limit(error: Mapping[str, Any]) -> str:
+    """Whether the model keeps the error that it may have at most, where that is known."""
+    limit = error.get("limit")
+    if limit is None:
+        return ""
+    size = f"{limit:g}{NBSP}{error['unit']}" if error["unit"] == "LSB" else _share(limit, 1)
+    return f"; limit {size} ({'held' if error['rms'] <= limit else 'exceeded'})"

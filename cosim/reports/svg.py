@@ -35,7 +35,7 @@ def inline(svg: str, prefix: str, alt: str) -> Markup:
     inner = body[body.index(">") + 1 : body.rindex("</svg>")]
     inner = re.sub(r'\s*<style type="text/css">.*?</style>', "", inner, flags=re.DOTALL)  # its rule is for `*`
     inner = re.sub(r"\s*<defs>\s*</defs>", "", inner)
-    inner = re.sub(r"(?<=[:\s])#[0-9a-f]{6}\b", lambda colour: _VARIABLES.get(colour[0], colour[0]), inner)
+    inner = re.sub(r'(?<=[:\s"])(?<!href=")#[0-9a-f]{6}\b', lambda colour: _VARIABLES.get(colour[0], colour[0]), inner)
     inner = inner.replace("xlink:href=", "href=")
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', inner))
     inner = re.sub(r' id="([^"]*)"', lambda mark: f' id="{prefix}-{mark[1]}"' if mark[1] in used else "", inner)

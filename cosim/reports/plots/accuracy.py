@@ -16,13 +16,14 @@ from cosim.reports.style import BAND, BLUE, HEIGHT, INK, MUTED, ORANGE, PAPER, P
 def accuracy_plot(accuracy: Mapping[str, Any]) -> Plot:
     """Each fidelity with its interval, and each chip."""
     rows, chips = accuracy["rows"], np.array(accuracy.get("chips") or [], dtype=float)
-    panels = [_fidelities(rows)]
+    height = max(HEIGHT, 0.62 * len(rows) + 1.2)
+    panels = [_fidelities(rows, height)]
     caption = (
         f"Share of {accuracy['images']} test images that are recognised. (a) Bars: 95 % intervals; for a single network"
         " of the test images alone (binomial), for chips of the mean over chips and images."
     )
     if len(chips):
-        panels.append(_chips(chips))
+        panels.append(_chips(chips, height))
         spread = f", standard deviation {100 * chips.std(ddof=1):.2f} points" if len(chips) > 1 else ""
         caption += (
             f" (b) Each of {len(chips)} behavioural chips, sorted; line: their mean; band: mean ± one standard"
@@ -31,8 +32,8 @@ def accuracy_plot(accuracy: Mapping[str, Any]) -> Plot:
     return Plot("Accuracy of the network", tuple(panels), caption)
 
 
-def _fidelities(rows: Sequence[Mapping[str, Any]]) -> Panel:
-    figure, axes = new_panel("(a) Fidelities", "accuracy [%]", "", height=max(HEIGHT, 0.62 * len(rows) + 1.2))
+def _fidelities(rows: Sequence[Mapping[str, Any]], height: float) -> Panel:
+    figure, axes = new_panel("(a) Fidelities", "accuracy [%]", "", height=height)
     markers = {"binomial": ("o", BLUE), "chip-to-chip": ("s", ORANGE)}
     labelled: set[str] = set()
     for place, row in enumerate(rows):
@@ -47,8 +48,8 @@ def _fidelities(rows: Sequence[Mapping[str, Any]]) -> Panel:
     return Panel("accuracy_fidelities", figure, f"Accuracy with its interval. {alt}")
 
 
-def _chips(chips: np.ndarray) -> Panel:
-    figure, axes = new_panel("(b) Chip to chip", "chips, sorted", "accuracy [%]")
+def _chips(chips: np.ndarray, height: float) -> Panel:
+    figure, axes = new_panel("(b) Chip to chip", "chips, sorted", "accuracy [%]", height=height)
     values, mean = 100 * np.sort(chips), 100 * chips.mean()
     number = np.arange(1, len(values) + 1)
     if len(values) > 1:
@@ -57,7 +58,7 @@ def _chips(chips: np.ndarray) -> Panel:
     axes.axhline(mean, color=MUTED, lw=1.0, ls="--", label="mean")
     axes.plot(number, values, "s", ms=4, color=ORANGE, mec=PAPER, mew=0.4, label="each chip")
     axes.set_xlim(0, len(values) + 1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
     add_legend(figure)
     return Panel("accuracy_chips", figure, f"Accuracy of {len(values)} chips, {values[0]:.1f} to {values[-1]:.1f} %")
 
@@ -103,7 +104,7 @@ def ladder_plot(ladder: Sequence[Mapping[str, Any]]) -> Plot:
         "Behavioural chips with no non-ideality beyond the bits (diamond), with each one alone, the costliest first,"
         " and with all (square). (a) Mean over chips; bars: 95 % interval of the mean over chips and images; light"
         " bars: ± one standard deviation from chip to chip. (b) Accuracy without any minus accuracy with this one, on"
-        " the same chips and images, with its 95 % interval; a bar that crosses zero means that no loss was seen.",
+        " the same chips and images, with its 95 % interval; a bar that reaches zero shows no loss.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,22 @@ def _codes(pairs: np.ndarray) -> Panel:
 
 def _steps(rows: list[dict[str, Any]]) -> Panel:
     figure, axes = new_panel("(b) Where they differ", "time step", "differing codes")
-    steps = sorted({row["step"] for row in rows})
+    steps = np.array(sorted({row["step"] for row in rows}))
     gates = list(dict.fromkeys(str(row.get("gate", "")) for row in rows))
-    below, each_step = np.zeros(len(steps)), 0
-    for gate, (colour, hatch) in zip(gates, _FORMS, strict=False):
+    below = np.zeros(len(steps))
+    for gate, (colour, hatch) in zip(gates, cycle(_FORMS), strict=False):
         differing = np.zeros(len(steps))
         for row in rows:
             if str(row.get("gate", "")) == gate:
-                differing[steps.index(row["step"])] += round((1 - row["equal"]) * row["conversions"])
-        label = f"gate {gate}" if gate else None
-        axes.bar(steps, differing, 0.7, bottom=below, color=colour, ec=BLUE, lw=0.7, hatch=hatch, label=label)
+                differing[steps == row["step"]] += round((1 - row["equal"]) * row["conversions"])
+        form: dict[str, Any] = {"color": colour, "ec": BLUE, "lw": 0.7, "hatch": hatch}
+        some = differing > 0
+        axes.bar(steps[some], differing[some], 0.7, bottom=below[some], **form)
+        axes.bar([np.nan], [0], label=f"gate {gate}" if gate else "", **form)
         below += differing
     each_step = sum(row["conversions"] for row in rows if row["step"] == steps[0])
     axes.set_ylabel(f"differing codes of {each_step}")
+    axes.set_xlim(steps[0] - 0.7, steps[-1] + 0.7)
     axes.set_ylim(0, max(4.0, 1.2 * below.max()))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xticks(steps)

@@ -17,7 +17,7 @@ def linearity_plot(samples: AdcSamples) -> Plot:
         title=f"Integral and differential non-linearity ({samples.function})",
         panels=(
             _chips(samples, "inl", "(a) INL", "threshold k", samples.codes),
-            _chips(samples, "dnl", "(b) DNL", "code between thresholds k and k + 1", samples.codes[:-1]),
+            _chips(samples, "dnl", "(b) DNL", "code k, between thresholds k and k + 1", samples.codes[:-1]),
         ),
         caption=(
             f"Output-referred, in LSB of the code. Thin lines: {len(samples.chips)} chips; band: the middle 90 % of"

@@ -34,7 +34,7 @@ def adc_error_plot(samples: AdcSamples) -> Plot:
     reach = 1.08 * float(np.abs(spice).max()) if spice.size else 1.0
     axes.plot([-reach, reach], [-reach, reach], color=MUTED, lw=0.9, ls="--", label="equal")
     axes.plot(
-        spice.ravel(), predicted.ravel(), "o", ms=2.4, color=BLUE, mec=PAPER, mew=0.3, label=f"{spice.size} thresholds"
+        spice.ravel(), predicted.ravel(), "o", ms=3, color=BLUE, mec=PAPER, mew=0.3, label=f"{spice.size} thresholds"
     )
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
