@@ -79,7 +79,7 @@ def test_complex_signals_become_real_pairs() -> None:
     ("vector", "name"),
     [
         ("Out", "v(out)"), ("x1.inner", "v(x1.inner)"), ("vdd#branch", "i(vdd)"), ("time", "time"),
-        ("v-sweep", "v-sweep"), ("frequency", "frequency"), ("@m1[id]", "@m1[id]"), ("v(out)", "v(out)"), ("temp-sweep", "temp-sweep"),
+        ("v-sweep", "v-sweep"), ("frequency", "frequency"), ("@m1[id]", "@m1[id]"), ("v(out)", "v(out)"),
     ],
 )  # fmt: skip
 def test_vectors_are_called_as_spice_calls_them(vector: str, name: str) -> None:
