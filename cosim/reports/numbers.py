@@ -35,13 +35,18 @@ def significant(value: float | None, digits: int = 3) -> str:
     mantissa, power = f"{value:.{digits - 1}e}".split("e")
     if -4 <= int(power) < 5:
         return fixed(value, max(0, digits - 1 - int(power)))
-    return f"{mantissa.replace('-', '−')} × 10{superscript(int(power))}"
+    return f"{mantissa.replace('-', '−')}{NBSP}×{NBSP}10{superscript(int(power))}"
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """A share in percent."""
-    text = fixed(None if share is None else 100 * share, decimals)
-    return text if text == "–" else f"{text}{NBSP}%"
+    """A share in percent; only all is 100 %, and only nothing is 0 %."""
+    if share is None or not math.isfinite(share):
+        return "–"
+    if share in (0, 1):
+        return f"{100 * share:.0f}{NBSP}%"
+    last = 10.0**-decimals
+    inside = min(max(100 * share, last), 100 - last) if 0 < share < 1 else 100 * share
+    return f"{fixed(inside, decimals)}{NBSP}%"
 
 
 def percent_range(interval: Sequence[float] | None, decimals: int = 1) -> str:

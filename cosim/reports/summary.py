@@ -113,13 +113,13 @@ def _crossbar(crossbar: Mapping[str, Any] | None) -> Iterator[Headline]:
 def _cosimulation(found: Mapping[str, Any] | None) -> Iterator[Headline]:
     if not found:
         return
-    yield Headline(
-        "Gate codes, model equal to SPICE",
-        percent(found["equal"], 2),
-        percent_range(found.get("interval"), 2),
-        f"{found['conversions']} conversions; {percent(found['within_one'], 2)} within 1{NBSP}LSB, at most"
-        f" {found['largest']}{NBSP}LSB",
-    )
+    basis = f"{found['conversions']} conversions; "
+    if found["equal"] == 1:
+        basis += "no code differs"
+    else:
+        basis += f"{percent(found['within_one'], 2)} within 1{NBSP}LSB, at most {found['largest']}{NBSP}LSB"
+    interval = percent_range(found.get("interval"), 2)
+    yield Headline("Gate codes, model equal to SPICE", percent(found["equal"], 2), interval, basis)
     images = found.get("images") or []
     if images:
         same = sum(each["spice"] == each["behavioural"] for each in images)

@@ -13,7 +13,7 @@ from cosim.reports import numbers
      (99999.0, "1.00 × 10⁵"), (123.456, "123"), (math.nan, "–"), (None, "–")],
 )  # fmt: skip
 def test_significant(value: float | None, text: str) -> None:
-    assert numbers.significant(value) == text
+    assert numbers.significant(value).replace(numbers.NBSP, " ") == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(-0.0001, "0.00"), (0.005, "0.01"), (-0.006, "−0.01"), (math.inf, "–")])
@@ -53,6 +53,14 @@ def test_parameters_are_rounded_to_what_their_interval_tells(
 )
 def test_duration(seconds: float, text: str) -> None:
     assert numbers.duration(seconds).replace(numbers.NBSP, " ") == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100 %"), (0.99999, "99.99 %"), (0.5, "50.00 %"), (1e-9, "0.01 %"), (0.0, "0 %"), (1.02, "102.00 %")],
+)
+def test_only_all_is_a_hundred_percent(share: float, text: str) -> None:
+    assert numbers.percent(share, 2).replace(numbers.NBSP, " ") == text
 
 
 def test_shares_and_differences() -> None:

@@ -184,6 +184,16 @@ def test_parts_without_their_optional_entries(results: dict[str, Any], adc: Adc,
     assert "97.83 %" in text and "None" not in text and "Undefined" not in text
 
 
+def test_codes_that_never_differ(results: dict[str, Any], tmp_path: Path) -> None:
+    found = results["cosimulation"]
+    found |= {"equal": 1.0, "within_one": 1.0, "largest": 0, "pairs": [[3, 3, 256]]}
+    for row in found["per_step"]:
+        row["equal"] = 1.0
+    text = re.sub(r"\s+", " ", Page(write_report(results, {}, None, tmp_path)).text)
+    assert "100 % of 256 gate conversions" in text and "No code differs in any step." in text
+    assert not (tmp_path / "plots" / "cosimulation_steps.svg").exists()
+
+
 def test_failed_samples_are_left_out(results: dict[str, Any], adc: Adc, tmp_path: Path) -> None:
     data, model = adc["sigmoid"]
     data = data.copy(deep=True)

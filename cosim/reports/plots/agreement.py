@@ -16,23 +16,28 @@ _FORMS = ((BLUE, ""), (BAND, "////"), (ORANGE, ""), (PAPER, "xxxx"), (PURPLE, ""
 
 def agreement_plot(found: Mapping[str, Any]) -> Plot:
     """Every conversion as a pair of codes, and where they differ."""
+    steps = found.get("per_step") or []
+    differ = any(row["equal"] < 1 for row in steps)
+    letter = "(a) " if differ else ""
     panels, captions = [], []
     if found.get("pairs"):
-        panels.append(_codes(np.array(found["pairs"], dtype=float)))
+        panels.append(_codes(np.array(found["pairs"], dtype=float), f"{letter}Codes"))
         captions.append(
-            f"(a) {found['conversions']} gate conversions; the area of a mark is the number of conversions with that"
-            " pair of codes. The model sees the same inputs on the same chip."
+            f"{letter}{found['conversions']} gate conversions; the area of a mark is the number of conversions with"
+            " that pair of codes. The model sees the same inputs on the same chip."
         )
-    if found.get("per_step"):
-        panels.append(_steps(found["per_step"]))
+    if differ:
+        panels.append(_steps(steps))
         captions.append("(b) Conversions whose codes differ, by time step and gate, stacked.")
+    elif steps:
+        captions.append("No code differs in any step.")
     return Plot("Codes in ngspice and in the behavioural model", tuple(panels), " ".join(captions))
 
 
-def _codes(pairs: np.ndarray) -> Panel:
-    figure, axes = new_panel("(a) Codes", "code in ngspice", "code of the model")
+def _codes(pairs: np.ndarray, title: str) -> Panel:
+    figure, axes = new_panel(title, "code in ngspice", "code of the model")
     spice, model, count = pairs.T
-    top = max(31.0, float(pairs[:, :2].max()))
+    top = 2.0 ** np.ceil(np.log2(pairs[:, :2].max() + 1.0)) - 1.0  # of the fewest bits that hold the codes
     axes.plot([0, top], [0, top], color=MUTED, lw=0.9, ls="--", zorder=1)
     same = spice == model
     size = 120.0 * count / count.max() + 5.0
@@ -75,8 +80,6 @@ def _steps(rows: list[dict[str, Any]]) -> Panel:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xticks(steps)
     axes.grid(False, axis="x")
-    if not below.any():
-        axes.text(0.5, 0.5, "no code differs", transform=axes.transAxes, ha="center", color=MUTED)
     add_legend(figure, 4)
     alt = "Differing codes by time step: " + ", ".join(f"step {s}: {int(n)}" for s, n in zip(steps, below, strict=True))
     return Panel("cosimulation_steps", figure, alt)

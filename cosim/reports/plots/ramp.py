@@ -102,7 +102,8 @@ def _conductances(samples: AdcSamples) -> Panel:
         axes.plot(
             x.ravel(), cells.ravel(), ".", ms=1.3, color=ORANGE, label=None if number else "programmed, all chips"
         )
-    ticks = [tick for tick in (1, 5, 10, 15, 20, 25, 30, 40, 50, 60, 126, 254) if tick <= len(ramp)]
+    step = next(each for each in (1, 2, 5, 10, 20, 50) if len(ramp) <= 7 * each)
+    ticks = sorted({1, *range(step, len(ramp) + 1, step)})
     axes.set_xticks([float(at_bias.mean()), *ticks], ["b", *map(str, ticks)])
     axes.grid(False, axis="x")
     add_legend(figure, 2)
