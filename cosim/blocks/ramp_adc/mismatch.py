@@ -12,13 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.errors import CosimError
+
+from cosim.errors import CosimError
+
 A_VT = 4.1e-9  # [V m] (4.1 mV um): 1 mV um per nm of gate oxide, as generic180.cir says
 A_BETA = 1e-8  # [m] (1 % um)
 
-_TRANSISTOR = re.compile(
-    r"^m(?P<name>\w+)\s.*?\bw=(?P<w>[\d.]+)u\s+l=(?P<l>[\d.]+)u\s+delvto=\{(?P<dvt>\w+)\}\s+mulu0=\{1\+(?P<db>\w+)\}",
-    re.IGNORECASE | re.MULTILINE,
-)
+_TRANSISTOR = re.compile(r"^m\w*\s.*$", re.IGNORECASE | re.MULTILINE)
+_SIZE = r"\b{}\s*=\s*(?P<number>\d*\.?\d+(?:e[-+]?\d+)?)(?P<prefix>[fpnum]?)"
+_PREFIXES = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3}
+_THRESHOLD = re.compile(r"\bdelvto\s*=\s*\{\s*(\w+)\s*\}", re.IGNORECASE)
+_FACTOR = re.compile(r"\bmulu0\s*=\s*\{\s*1\s*\+\s*(\w+)\s*\}", re.IGNORECASE)
+
+
+_WITHOUT = re.compile(r"^\*\s*mismatch\s+none\b", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,9 +52,27 @@ class Mismatch:
 
 
 def mismatch_of(netlist: str) -> Mismatch:
-    """The mismatch parameters of a comparator netlist: its transistors with `delvto={..} mulu0={1+..}`."""
-    found = [match.groupdict() for match in _TRANSISTOR.finditer(netlist)]
-    root = np.array([np.sqrt(2 * float(each["w"]) * float(each["l"])) * 1e-6 for each in found])
-    names = tuple(each["dvt"] for each in found) + tuple(each["db"] for each in found)
-    sigmas = np.concatenate([A_VT / root, A_BETA / root]) if found else np.empty(0)
-    return Mismatch(names, sigmas)
+    """The mismatch parameters of a comparator netlist: its transistors with `delvto={..}` and `mulu0={1+..}`.
+
+    Widths and lengths in metres or with a SPICE prefix, `m=` devices in parallel count as one of their whole area.
+    """
+    names: tuple[list[str], list[str]] = ([], [])
+    roots = []
+    for line in _TRANSISTOR.findall(re.sub(r"\n\+", " ", netlist)):
+        threshold, factor = _THRESHOLD.search(line), _FACTOR.search(line)
+        if threshold and factor:
+            names[0].append(threshold[1])
+            names[1].append(factor[1])
+            roots.append(np.sqrt(2 * _size("w", line) * _size("l", line) * _size("m", line, 1.0)))
+    root = np.array(roots)
+    return Mismatch((*names[0], *names[1]), np.concatenate([A_VT / root, A_BETA / root]))
+
+
+def _size(name: str, line: str, default: float | None = None) -> float:
+    """A number of an instance line, in SI units."""
+    found = re.search(_SIZE.format(name), line, re.IGNORECASE)
+    if found is None and default is not None:
+        return default
+    if found is None:
+        raise CosimError(f"mismatch needs the transistor's {name}= as a plain number", key="comparator", value=line)
+    return float(found["number"]) * _PREFIXES[found["prefix"].lower()]

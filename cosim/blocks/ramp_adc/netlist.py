@@ -269,11 +269,12 @@ def conversion_deck(
     )
 
 
-def offset_deck(config: RampAdcConfig, names: Sequence[str], mismatch: Array, reach: float = 30e-3) -> Deck:
+def offset_deck(config: RampAdcConfig, names: Sequence[str], mismatch: Array, reach: float = 0.3) -> Deck:
     """Static trip points of all comparators of `mismatch`, shape (n, names), at a ramp of V_CLP, in one `.op`.
 
-    Each output drives its own input through a weak inverting feedback, in = V_CLP + reach (1 - 2 out / V_DD), and so
-    settles near V_DD / 2: `v(in)` is the trip point, to within reach / gain, some 0.3 uV for a gain of 1e5.
+    Each output drives its own input through an inverting feedback, in = V_CLP + reach (1 - 2 out / V_DD), and so
+    settles near V_DD / 2: `v(in)` is the trip point, an offset being told too small by V_DD / (2 reach gain) of it.
+    With a gain of 4e4 that is 1e-4, or 0.2 uV of 2 mV. `reach` [V] is the largest offset that can be found.
     """
     lines = [models_text(config), f"Vdd vdd 0 {config.v_dd:.9g}", f"Vramp ramp 0 {config.v_clp:.9g}"]
     lines.append(f"Xbias bias vdd 0 comparator_bias iref={config.i_bias:.9g}")
