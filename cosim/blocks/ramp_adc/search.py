@@ -47,8 +47,11 @@ class ThresholdSearch:
 
     @property
     def done(self) -> NDArray[np.bool_]:
-        """Which searches have their threshold bracketed to the tolerance; shape (n,)."""
-        return self.high - self.low <= self.tolerance
+        """Which searches have their threshold bracketed to the tolerance; shape (n,).
+
+        Answers that contradict each other by more than the tolerance (`low` above `high`) are no bracket.
+        """
+        return np.abs(self.high - self.low) <= self.tolerance
 
     @property
     def value(self) -> Array:
