@@ -312,6 +312,18 @@ def _print_demo(results: Mapping[str, Any]) -> None:
             out.print(
                 f"  V_read {each['v_read']:.2f} V, {each['ramp']:6} ramp: thresholds move by {each['shift']:.3f} LSB"
             )
+        chips = adc["v_read_chips"]
+        if chips:
+            worst = max(chips, key=lambda each: float(each["shift"]))
+            out.print(
+                f"  with mismatch: {worst['shift']:.3f} LSB at a comparator offset of {worst['offset'] * 1e3:+.1f} mV,"
+                f" {worst['shift_without_offset']:.3f} LSB without the offset's part"
+            )
+    for each in results["tile_v_read"]["rows"]:
+        out.print(
+            f"whole tile at V_read {each['v_read']:.2f} V: MAC results move by {each['mac_change']:.1e} units,"
+            f" {each['codes_changed']} of {results['tile_v_read']['conversions']} codes change"
+        )
     for cell in ("linear", "sinh"):
         error = results["crossbar"][cell]
         out.print(f"crossbar, {cell} cells: {error['rms']:.2g} rms, {error['maximum']:.2g} at most ({error['unit']})")
@@ -323,6 +335,8 @@ def _print_demo(results: Mapping[str, Any]) -> None:
     out.print(table)
     pair = results["accuracy"]["paired"]
     out.print(f"quantised minus float: {pair['difference']:+.2%} {_interval(pair['interval'])} (paired)")
+    pair = results["accuracy"]["paired_behavioural"]
+    out.print(f"behavioural minus float: {pair['difference']:+.2%} {_interval(pair['interval'])} (paired)")
     table = Table("non-ideality alone", "accuracy", "cost", "95 % interval", "chip-to-chip", title="ladder")
     for rung in results["ladder"]:
         table.add_row(

@@ -8,28 +8,35 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from cosim.blocks import crossbar, ramp_adc
 from cosim.blocks.dataset import deck_hashes, save_dataset
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
-from cosim.blocks.ramp_adc.characterisation import Sample, levels_of, threshold_deck
+from cosim.blocks.ramp_adc.characterisation import V_READS, Sample, levels_of, threshold_deck
 from cosim.blocks.ramp_adc.chips import nominal_chip
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.datasets.digits import load_digits
 from cosim.devices import load_device
 from cosim.files import sha256_of, write_atomically
-from cosim.networks.weights import LstmWeights, shipped_weights
+from cosim.networks.weights import LstmWeights, shipped_weights, weights_file
 from cosim.provenance import plain, provenance
 from cosim.spice import SimulatorPool
-from cosim.studies.accuracy import ChipAccuracy, ladder, over_chips
-from cosim.studies.cosimulation import cosimulate
+from cosim.studies.accuracy import ChipAccuracy, ladder, mean_interval, over_chips
+from cosim.studies.cosimulation import cosimulate, loop_rng
 from cosim.studies.hardware import Hardware
 from cosim.studies.statistics import paired_difference
-from cosim.studies.summaries import accuracy_row, adc_summary, cosimulation_summary, crossbar_summary
+from cosim.studies.summaries import (
+    accuracy_row,
+    adc_summary,
+    cosimulation_summary,
+    crossbar_summary,
+    tile_v_read_summary,
+)
 from cosim.tiles.config import TileConfig
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import dac_codes
@@ -115,7 +122,7 @@ def run_demo(folder: Path, options: DemoOptions, say: Callable[[str], None], com
         adc = _characterise_adc(run, pool)
         array = _characterise_crossbar(run, pool)
         models = {function: model for function, (_, model) in adc.items()}
-        hardware = Hardware(TileConfig(adc=models["sigmoid"].config), models, pool=pool)
+        hardware = Hardware(TileConfig(adc=models["sigmoid"].config), models, array[1], pool=pool)
         _accuracy(run, hardware, weights)
         _in_the_loop(run, hardware, weights["qat"])
     device = load_device(hardware.tile.adc.device)
@@ -172,7 +179,9 @@ def _write_deck(run: _Run, name: str, text: str) -> None:
 
 def _characterise_crossbar(run: _Run, pool: SimulatorPool) -> tuple[xr.Dataset, Any]:
     with run.stage("crossbar in ngspice"):
-        data = crossbar.characterise(crossbar.Config(), seed=run.options.seed, pool=pool)
+        # The second size is that of the network's tiles: two word lines an input, the bias included.
+        config = crossbar.Config(rows=82, columns=64)
+        data = crossbar.characterise(config, sizes=[(64, 64), (82, 32)], seed=run.options.seed, pool=pool)
         run.keep_dataset("crossbar", data)
         model = crossbar.fit(data)
         run.keep_model("crossbar", model)
@@ -215,6 +224,11 @@ def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights])
                 "interval": [pair.low, pair.high],
                 "method": "quantised minus float on the same images, Agresti-Min interval",
             },
+            "paired_behavioural": {
+                "difference": on_chips.mean - ideal.mean,
+                "interval": list(mean_interval(on_chips.correct.astype(float) - ideal.correct[0])),
+                "method": "behavioural minus float on the same images, interval over chips and images",
+            },
         }
     with run.stage("ladder of non-idealities"):
         rungs = ladder(
@@ -233,7 +247,12 @@ def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights])
             for rung in rungs
         ]
     for form, each in weights.items():
-        run.provenance["weights"][form] = {"command": each.metadata.command, "seed": each.metadata.seed}
+        run.provenance["weights"][form] = {
+            "file": weights_file(cast(Any, form)).name,
+            "sha256": sha256_of(weights_file(cast(Any, form))),
+            "command": each.metadata.command,
+            "seed": each.metadata.seed,
+        }
 
 
 def _in_the_loop(run: _Run, hardware: Hardware, weights: LstmWeights) -> None:
@@ -244,17 +263,19 @@ def _in_the_loop(run: _Run, hardware: Hardware, weights: LstmWeights) -> None:
             weights, hardware, digits.sequences[:images], seed=run.options.seed, label="steps of the LSTM in ngspice"
         )
         run.results["cosimulation"] = cosimulation_summary(found, digits.labels[:images].tolist())
-        _keep_tile_decks(run, hardware, weights, digits.sequences[0, 0])
+        _loop_tile(run, hardware, weights, found.inputs[-1])
 
 
-def _keep_tile_decks(run: _Run, hardware: Hardware, weights: LstmWeights, first_row: Any) -> None:
-    """The first conversion of the loop as netlists: array and integrators; ramp and comparators at mid-scale."""
+def _loop_tile(run: _Run, hardware: Hardware, weights: LstmWeights, inputs: NDArray[np.float64]) -> None:
+    """Gate i of the loop once more, at the last step's inputs: its decks as files, and the whole tile over V_read."""
     network = hardware.lstm(weights, Fidelity.SPICE)
-    network.program(np.random.default_rng(np.random.SeedSequence(run.options.seed)))
+    network.program(loop_rng(run.options.seed))
     tile = network.tiles["i"]
     assert isinstance(tile, SpiceTile)
-    inputs = np.concatenate([first_row, np.zeros(weights.hidden), np.ones(1)])  # x_1, h_0, bias
-    codes = dac_codes(inputs, tile.config.dac_bits)
+    codes = dac_codes(inputs[0], tile.config.dac_bits)
     _write_deck(run, "tile_array_and_integrators", tile.array_deck(codes).text(klu=True))
     middle = np.full(tile.outputs, tile.config.adc.v_clp)
     _write_deck(run, "tile_ramp_and_comparators", tile.ramp_deck(middle).text(klu=True))
+    mac, adc_codes = tile.at_v_reads(inputs[:1], V_READS)
+    nominal = V_READS.index(tile.config.adc.v_read)
+    run.results["tile_v_read"] = tile_v_read_summary(V_READS, mac, adc_codes, nominal)

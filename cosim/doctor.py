@@ -107,9 +107,7 @@ def _data() -> dict[str, Any]:
         "folder_exists": folder is not None and folder.is_dir(),
         "sets": {
             "digits": _installed("scikit-learn", "sklearn") is not None,
-            **{
-                name: folder is not None and (folder / place).is_dir() for name, place in DATA_FOLDERS.items()
-            },
+            **{name: folder is not None and (folder / place).is_dir() for name, place in DATA_FOLDERS.items()},
         },
     }
 
@@ -205,9 +203,7 @@ def show(report: dict[str, Any]) -> None:
         console.print(Text(f"{'Needed' if lack['needed'] else 'Wanted'}: {lack['what']}"))
         console.print(Text(f"  cure: {lack['cure']}", "bold"))
     console.print()
-    console.print(
-        "Ready for the main job: type `cosim demo`." if report["ready"] else "Not ready for the main job."
-    )
+    console.print("Ready for the main job: type `cosim demo`." if report["ready"] else "Not ready for the main job.")
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, bool | None, str]]:
@@ -240,9 +236,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, bool | None, str]]:
     rows.append(("data", data["folder_exists"] or None, data["folder"] or "COSIM_DATA is not set"))
     for name, there in data["sets"].items():
         place = DATA_FOLDERS.get(name)
-        text = (
-            f"not here; looked for '{place}' in COSIM_DATA" if place else "not here; comes with scikit-learn"
-        )
+        text = f"not here; looked for '{place}' in COSIM_DATA" if place else "not here; comes with scikit-learn"
         rows.append((f"  {name}", there or None, "found" if there else text))
     rows.append(
         (

@@ -16,9 +16,7 @@ def _folder(name: str) -> Path:
     for place in (_PACKAGE / name, _PACKAGE.parent / name):
         if place.is_dir():
             return place
-    raise CosimError(
-        f"the folder '{name}' of this installation is missing; install cosim again", file=_PACKAGE / name
-    )
+    raise CosimError(f"the folder '{name}' of this installation is missing; install cosim again", file=_PACKAGE / name)
 
 
 def netlist_names() -> list[str]:

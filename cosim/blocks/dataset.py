@@ -110,9 +110,7 @@ def load_dataset(path: str | Path, block: str | None = None) -> xr.Dataset:
     except PermissionError as error:
         raise CosimError(f"cannot read this file: {error.strerror or error}", file=path) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:  # what HDF5 raises for damaged files
-        raise CosimError(
-            "not a NetCDF file that can be read; `cosim characterise` makes one", file=path
-        ) from error
+        raise CosimError("not a NetCDF file that can be read; `cosim characterise` makes one", file=path) from error
     validate(data, block, file=path)
     return data
 
@@ -139,9 +137,7 @@ def validate(data: xr.Dataset, block: str | None = None, *, file: str | Path | N
             raise CosimError("too long for an attribute; store it as a variable", file=file, key=name)
     if block is not None and data.attrs["block"] != block:
         stated = data.attrs["block"]
-        raise CosimError(
-            "this data set is of another block", file=file, key="block", value=stated, allowed=block
-        )
+        raise CosimError("this data set is of another block", file=file, key="block", value=stated, allowed=block)
     for variable_name, variable in data.variables.items():
         for attribute in ("units", "long_name"):
             text = variable.attrs.get(attribute)

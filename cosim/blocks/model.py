@@ -70,10 +70,7 @@ class Parameter:
     def _same_shapes(self) -> Parameter:
         if (self.low is None) != (self.high is None):
             raise ValueError("an interval needs both ends")
-        if (
-            self.low is not None
-            and len({np.array(each).shape for each in (self.value, self.low, self.high)}) > 1
-        ):
+        if self.low is not None and len({np.array(each).shape for each in (self.value, self.low, self.high)}) > 1:
             raise ValueError("value and interval must have the same shape")
         return self
 
@@ -146,9 +143,7 @@ class ModelFile(BaseModel):
 
     def _parameter(self, name: str) -> Parameter:
         if name not in self.parameters:
-            raise CosimError(
-                "the model lacks this parameter", key=f"parameters.{name}", allowed=[*self.parameters]
-            )
+            raise CosimError("the model lacks this parameter", key=f"parameters.{name}", allowed=[*self.parameters])
         return self.parameters[name]
 
 
@@ -180,9 +175,7 @@ def save_model(
     )
     content = model.content()
     model = model.model_copy(update={"sha256": sha256_of_json(content)})
-    text = (
-        json.dumps({**content, "sha256": model.sha256}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    )
+    text = json.dumps({**content, "sha256": model.sha256}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if len(text.encode()) >= LARGEST_FILE:
         raise CosimError(
             "this model is too large for a model file", file=path, value=f"{len(text.encode())} bytes",

@@ -113,6 +113,4 @@ def _with(block: Any, name: str, attributes: tuple[str, ...]) -> Block:
 @cache
 def _installed() -> dict[str, EntryPoint]:
     """Entry points of other distributions; a name of cosim's own cannot be taken over."""
-    return {
-        point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN
-    }
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}

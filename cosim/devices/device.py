@@ -177,12 +177,8 @@ def _check_together(values: dict[str, float], file: Path) -> None:
     for key in ("v_read", "v_0"):
         require(values[key] > 0, key, "above 0 V")
     require(values["g_min"] < values["g_max"], "g_min", f"below g_max, {format_si(values['g_max'], 'S')}")
-    require(
-        values["g_lowest"] <= values["g_min"], "g_lowest", f"up to g_min, {format_si(values['g_min'], 'S')}"
-    )
-    require(
-        values["g_highest"] >= values["g_max"], "g_highest", f"from g_max, {format_si(values['g_max'], 'S')}"
-    )
+    require(values["g_lowest"] <= values["g_min"], "g_lowest", f"up to g_min, {format_si(values['g_min'], 'S')}")
+    require(values["g_highest"] >= values["g_max"], "g_highest", f"from g_max, {format_si(values['g_max'], 'S')}")
     require(
         values["access_resistance"] * values["g_highest"] < 1,
         "access_resistance",

@@ -14,9 +14,7 @@ from cosim.devices.device import Device
 from cosim.errors import CosimError
 from cosim.units import format_si
 
-_ROUNDING = (
-    1e-9  # relative to g_max: a target computed as g_max times a ratio may land a rounding error above
-)
+_ROUNDING = 1e-9  # relative to g_max: a target computed as g_max times a ratio may land a rounding error above
 
 
 def program(targets: ArrayLike, device: Device, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -143,8 +143,13 @@ def load_weights(path: str | Path) -> LstmWeights:
 
 def shipped_weights(form: Form, bits: int = 5) -> LstmWeights:
     """The digits LSTM that comes with cosim: "float", or "qat" at 5 bits."""
+    return load_weights(weights_file(form, bits))
+
+
+def weights_file(form: Form, bits: int = 5) -> Path:
+    """Where the shipped weights of that form are."""
     name = "digits_lstm_float" if form == "float" else f"digits_lstm_{form}{bits}"
-    return load_weights(shipped(f"{name}.safetensors"))
+    return shipped(f"{name}.safetensors")
 
 
 def _parse_metadata(entries: Mapping[str, Any]) -> WeightsMetadata:

@@ -149,6 +149,14 @@ def _accuracy(accuracy: Mapping[str, Any] | None) -> Iterator[Headline]:
             f"{points_range(pair.get('interval'))} points",
             pair.get("method", "the same images"),
         )
+    pair = accuracy.get("paired_behavioural")
+    if pair:
+        yield Headline(
+            "Behavioural minus float, paired",
+            f"{points(pair['difference'])} points",
+            f"{points_range(pair.get('interval'))} points",
+            pair.get("method", "the same images"),
+        )
 
 
 def _share(share: float, digits: int = 3) -> str:

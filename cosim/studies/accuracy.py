@@ -11,6 +11,7 @@ from scipy import stats
 
 from cosim.networks.lstm import LstmNetwork, LstmWeights
 from cosim.progress import progress
+from cosim.seeds import stream
 from cosim.studies.hardware import Hardware
 from cosim.tiles.config import Nonidealities
 from cosim.tiles.protocol import Fidelity
@@ -45,7 +46,7 @@ class ChipAccuracy:
 
     def interval(self) -> tuple[float, float]:
         """95 % interval of the mean, for other chips and other images: both variances of the mean, added."""
-        low, high = _two_way_interval(self.correct.astype(float))
+        low, high = mean_interval(self.correct.astype(float))
         return max(low, 0.0), min(high, 1.0)
 
 
@@ -90,7 +91,7 @@ def over_chips(
     network = hardware.lstm(weights, fidelity)
     rows = []
     with progress(label, chips) as advance:
-        for child in np.random.SeedSequence(seed).spawn(chips):
+        for child in stream(seed, "accuracy: chips").spawn(chips):
             for_chip, for_reads = (np.random.default_rng(each) for each in child.spawn(2))
             network.program(for_chip)
             rows.append(correct_answers(network, sequences, labels, for_reads))
@@ -121,12 +122,12 @@ def ladder(
             )
             base = base or result
             difference = base.correct.astype(float) - result.correct
-            rungs.append(Rung(name, result, float(difference.mean()), _two_way_interval(difference)))
+            rungs.append(Rung(name, result, float(difference.mean()), mean_interval(difference)))
             advance(1)
     return rungs
 
 
-def _two_way_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """Interval of the mean of (chips, images) values for a population of chips and of images.
 
     Variance of the mean: that of the chips' means over their number, plus that of the images' means over theirs

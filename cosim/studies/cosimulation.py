@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cosim.blocks.ramp_adc.functions import get_function
 from cosim.networks.lstm import GATE_FUNCTIONS, GATES, LstmWeights, StepRecord
 from cosim.progress import progress
+from cosim.seeds import stream
 from cosim.studies.hardware import Hardware
 from cosim.studies.statistics import wilson_interval
 from cosim.tiles.agreement import Agreement, agreement
@@ -30,6 +31,7 @@ class Cosimulation:
     spice, model: ADC codes, shape (steps, gates, images, outputs).
     spice_classes, model_classes: final class of each image. The model's run is its own: its codes feed its own next
         step, while `model` above is evaluated at the inputs that the ngspice run had.
+    inputs: what every tile was given, shape (steps, images, inputs), in units of the network.
     decks: keys of all simulated decks.
     undecided: counters that were cut short by an undecided comparator.
     seconds: wall time of the ngspice run.
@@ -39,6 +41,7 @@ class Cosimulation:
     model: NDArray[np.int64]
     spice_classes: NDArray[np.int64]
     model_classes: NDArray[np.int64]
+    inputs: NDArray[np.float64]
     decks: tuple[str, ...]
     undecided: int
     seconds: float
@@ -57,6 +60,11 @@ class Cosimulation:
         return sorted((a, b, count) for (a, b), count in counts.items())
 
 
+def loop_rng(seed: int) -> np.random.Generator:
+    """The generator that the chip of the loop is drawn from."""
+    return np.random.default_rng(stream(seed, "cosimulation: chip"))
+
+
 def cosimulate(
     weights: LstmWeights,
     hardware: Hardware,
@@ -69,7 +77,7 @@ def cosimulate(
 
     Read noise is left out on both sides: a transient simulation has none.
     """
-    for_chip = np.random.default_rng(np.random.SeedSequence(seed))
+    for_chip = loop_rng(seed)
     unused = np.random.default_rng(0)
     started = time.perf_counter()
     in_spice = hardware.lstm(weights, Fidelity.SPICE)
@@ -106,6 +114,7 @@ def cosimulate(
         model=np.array(model_codes).reshape(shape),
         spice_classes=np.argmax(spice_logits, axis=1),
         model_classes=in_model.predict(sequences, unused),
+        inputs=np.array([record.inputs for record in records]),
         decks=tuple(key for tile in spice_tiles.values() for key in tile.deck_keys),
         undecided=sum(tile.counts.undecided for tile in spice_tiles.values()),
         seconds=seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cosim.blocks.crossbar.behaviour import CrossbarModel
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.devices import Device
 from cosim.errors import CosimError
@@ -26,6 +27,7 @@ class Hardware:
     ----------
     tile: sizes, bits and circuits; its ADC's function is replaced by the gate's own.
     models: activation function -> fitted ramp ADC, for the behavioural fidelity.
+    array: fitted crossbar, for the behavioural fidelity; without it the configured resistances are taken.
     nonidealities: what behavioural tiles include.
     device: replaces the configured device in behavioural tiles, e.g. one with another programming error.
     pool: workers for SPICE fidelity.
@@ -33,6 +35,7 @@ class Hardware:
 
     tile: TileConfig
     models: Mapping[str, RampAdcModel]
+    array: CrossbarModel | None = None
     nonidealities: Nonidealities = field(default_factory=Nonidealities)
     device: Device | None = None
     pool: SimulatorPool | None = None
@@ -57,7 +60,7 @@ class Hardware:
         if function not in self.models:
             raise CosimError("there is no fitted ramp ADC for this function", key="function", value=function,
                              allowed=list(self.models))  # fmt: skip
-        return BehaviouralTile(config, self.models[function], self.nonidealities, self.device)
+        return BehaviouralTile(config, self.models[function], self.nonidealities, self.device, self.array)
 
     def lstm(self, weights: LstmWeights, fidelity: Fidelity | Mapping[str, Fidelity]) -> LstmNetwork:
         """An LSTM on these tiles; `fidelity` for all gates or gate by gate. The weights' size and w_max are taken."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.behaviour import CrossbarModel
-from cosim.blocks.dataset import deck_hashes, failed_points
+from cosim.blocks.dataset import config_of, deck_hashes, failed_points
 from cosim.blocks.model import Parameter
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.fitting import compare
+from cosim.blocks.ramp_adc.functions import get_function, output_error
 from cosim.networks.lstm import GATES
 from cosim.studies.accuracy import ChipAccuracy
 from cosim.studies.cosimulation import Cosimulation
@@ -43,12 +45,14 @@ def adc_summary(data: xr.Dataset, model: RampAdcModel) -> dict[str, Any]:
         "error": asdict(model.error),
         "parameters": _parameters(model.parameters),
         "v_read": v_read_shifts(data, model.config.v_read),
+        "v_read_chips": v_read_shifts_of_chips(data, model.config.v_read),
         "inl": {"mean_of_maxima": float(maxima.mean()), "chips": len(maxima)},
         "energy": {
             "comparator": model.value("comparator_energy"),
             "ramp": model.value("ramp_energy"),
-            "note": "from the supply and driver currents in ngspice; the integrators' amplifier is a macro-model and"
-            " its supply current is not included",
+            "note": "from the supply current of the comparators in ngspice, without their bias generator, and from the"
+            " currents of the column's cells; drivers are ideal sources and the integrators' amplifier is a"
+            " macro-model, so what these take is not included",
         },
         "samples": int(data.sizes["sample"]),
         "failed": failed_points(data),
@@ -57,16 +61,81 @@ def adc_summary(data: xr.Dataset, model: RampAdcModel) -> dict[str, Any]:
 
 
 def v_read_shifts(data: xr.Dataset, nominal_v_read: float) -> list[dict[str, Any]]:
-    """Largest change of INL against the nominal read voltage, for the nominal chip, with either ramp."""
+    """Largest change of the nominal chip's INL against the nominal read voltage, with either ramp.
+
+    `shift` is in LSB of the converter's own code: for the fixed ramp, which is a linear converter, in its equal
+    steps. `shift_output` is in LSB of the activation for both.
+    """
+    config = config_of(data)
+    function = get_function(config["function"])
     shifts = []
     for ramp in ("column", "fixed"):
         rows = np.flatnonzero((data["ramp"].values == ramp) & (data["chip"].values == -1))
-        base = [row for row in rows if np.isclose(data["v_read"].values[row], nominal_v_read)]
+        base = next(row for row in rows if np.isclose(data["v_read"].values[row], nominal_v_read))
         for row in rows:
-            moved = data["inl"].values[row] - data["inl"].values[base[0]]
-            v_read = float(data["v_read"].values[row])
-            shifts.append({"ramp": ramp, "v_read": v_read, "shift": float(np.abs(moved).max())})
+            own = data["inl"].values[row] - data["inl"].values[base]
+            output = [
+                output_error(function, config["bits"], data["threshold_mac"].values[each]) for each in (row, base)
+            ]
+            shifts.append(
+                {
+                    "ramp": ramp,
+                    "v_read": float(data["v_read"].values[row]),
+                    "shift": float(np.abs(own).max()),
+                    "shift_output": float(np.abs(output[0] - output[1]).max()),
+                }
+            )
     return sorted(shifts, key=lambda each: (each["ramp"], each["v_read"]))
+
+
+def v_read_shifts_of_chips(data: xr.Dataset, nominal_v_read: float) -> list[dict[str, Any]]:
+    """The same for chips with mismatch: as simulated, and with the comparator's own offset taken off.
+
+    V_read cancels between MAC and ramp. A comparator's offset does not: it stays the same voltage while the unit of
+    the MAC result changes, so it moves the thresholds by V_os (1 / alpha' - 1 / alpha).
+    """
+    config = config_of(data)
+    function = get_function(config["function"])
+    chip, v_read = data["chip"].values, data["v_read"].values
+    column = (data["ramp"].values == "column") & (chip >= 0)
+    offset_in_units = data["comparator_offset"].values / data["gain"].values
+    shifts = []
+    for row in np.flatnonzero(column & ~np.isclose(v_read, nominal_v_read)):
+        base = np.flatnonzero(column & (chip == chip[row]) & np.isclose(v_read, nominal_v_read))[0]
+        x = data["threshold_mac"].values
+        whole, ramp = (
+            [output_error(function, config["bits"], x[each] - take * offset_in_units[each]) for each in (row, base)]
+            for take in (0.0, 1.0)
+        )
+        shifts.append(
+            {
+                "chip": int(chip[row]),
+                "v_read": float(v_read[row]),
+                "offset": float(data["comparator_offset"].values[row]),
+                "shift": float(np.abs(whole[0] - whole[1]).max()),
+                "shift_without_offset": float(np.abs(ramp[0] - ramp[1]).max()),
+            }
+        )
+    return sorted(shifts, key=lambda each: (each["chip"], each["v_read"]))
+
+
+def tile_v_read_summary(
+    v_reads: Sequence[float], mac: NDArray[np.float64], codes: NDArray[np.int64], nominal: int
+) -> dict[str, Any]:
+    """A whole tile in ngspice at several read voltages, shapes (v_reads, batch, outputs); `nominal` is the index."""
+    return {
+        "conversions": int(codes[0].size),
+        "rows": [
+            {
+                "v_read": float(v_read),
+                "mac_change": float(np.abs(mac[number] - mac[nominal]).max()),
+                "codes_changed": int((codes[number] != codes[nominal]).sum()),
+                "largest_change": int(np.abs(codes[number] - codes[nominal]).max()),
+            }
+            for number, v_read in enumerate(v_reads)
+        ],
+        "largest_mac": float(np.abs(mac[nominal]).max()),
+    }
 
 
 def crossbar_summary(model: CrossbarModel) -> dict[str, Any]:
@@ -85,7 +154,7 @@ def accuracy_row(name: str, result: ChipAccuracy, note: str) -> dict[str, Any]:
         one = accuracy_of(result.correct[0])
         low, high, kind = one.low, one.high, "binomial"
     else:
-        (low, high), kind = result.interval(), "chip-to-chip"
+        (low, high), kind = result.interval(), "chips and images"
     return {"name": name, "accuracy": result.mean, "interval": [low, high], "kind": kind, "note": note}
 
 

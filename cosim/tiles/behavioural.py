@@ -17,18 +17,35 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.blocks.crossbar.behaviour import CrossbarModel
 from cosim.blocks.crossbar.elimination import clamp_matrix, effective_conductance
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel, convert
 from cosim.blocks.ramp_adc.design import column_levels
 from cosim.devices import Device
 from cosim.errors import CosimError
 from cosim.tiles.chip import TileChip, draw_tile_chip
-from cosim.tiles.config import Nonidealities, TileConfig, check_inputs, input_pulse
+from cosim.tiles.config import SETTLING, Nonidealities, TileConfig, check_inputs, input_pulse
 from cosim.tiles.quantise import TIE, dac_codes, dac_values, decode
 
 Array = NDArray[np.float64]
 
-SETTLING = 10e-9  # [s] between the longest input pulse and the conversion, for the virtual grounds to return
+
+def _resistances(config: TileConfig, fitted: CrossbarModel | None) -> tuple[float, float, float, float]:
+    """Row and column wire segments, driver and clamp [ohm], as `effective_conductance` takes them."""
+    array = config.array
+    if fitted is None:
+        return array.r_wire_row, array.r_wire_column, array.r_driver, array.r_clamp
+    for name in ("r_wire_row", "r_wire_column", "r_driver", "r_clamp", "device"):
+        if getattr(fitted.config, name) != getattr(array, name):
+            raise CosimError(
+                "the crossbar model was fitted for another circuit than this tile's",
+                key=f"crossbar.{name}",
+                value=getattr(array, name),
+                allowed=[getattr(fitted.config, name)],
+            )
+    fitted.domain.check("rows", array.rows)
+    fitted.domain.check("columns", array.columns)
+    return fitted.resistances
 
 
 class BehaviouralTile:
@@ -40,6 +57,7 @@ class BehaviouralTile:
     model: the fitted ramp ADC; it must be of the tile's function, bits and circuit.
     nonidealities: what to include.
     device: replaces the configured device, e.g. one with another programming error.
+    array: the fitted crossbar, whose resistances are then used; the configured ones when None.
     """
 
     def __init__(
@@ -48,6 +66,7 @@ class BehaviouralTile:
         model: RampAdcModel,
         nonidealities: Nonidealities | None = None,
         device: Device | None = None,
+        array: CrossbarModel | None = None,
     ) -> None:
         if model.config != config.adc:
             changed = [
@@ -65,6 +84,7 @@ class BehaviouralTile:
         self.nonidealities = nonidealities or Nonidealities()
         self.device = device or config.device
         self.inputs, self.outputs = config.inputs, config.outputs
+        self.resistances = _resistances(config, array)
         self.chip: TileChip | None = None
 
     def program(self, weights: Array, rng: np.random.Generator) -> None:
@@ -78,13 +98,12 @@ class BehaviouralTile:
         """Take a chip that was drawn elsewhere, e.g. the one that ngspice simulates."""
         on, adc = self.nonidealities, self.config.adc
         if on.comparator_offset and not np.isfinite(chip.offsets).all():
-            raise CosimError("the comparators' offsets of this chip are not known; draw it with a model, or measure them")
+            raise CosimError(
+                "the comparators' offsets of this chip are not known; draw it with a model, or measure them"
+            )
         self.chip = chip
         cells = chip.conductances if on.programming_error else chip.targets
-        resistances = (0.0, 0.0, 0.0, 0.0)
-        if on.ir_drop:
-            array = self.config.array
-            resistances = (array.r_wire_row, array.r_wire_column, array.r_driver, array.r_clamp)
+        resistances = self.resistances if on.ir_drop else (0.0, 0.0, 0.0, 0.0)
         effective = effective_conductance(cells, *resistances)
         pulse = input_pulse(self.config)
         # From siemens to units of the MAC result: V_read T over the volts a unit is, and over a capacitance.
@@ -100,7 +119,8 @@ class BehaviouralTile:
     def _capacitances(self, cells: Array, resistances: tuple[float, float, float, float], pulse: float) -> Array:
         """The matrix in front of V in the equation of this module [F], shape (outputs, outputs)."""
         adc = self.config.adc
-        hold = pulse / 2 + SETTLING  # a pulse of mean length ends after half the longest
+        # An output that rises for half the longest pulse (the mean) and then stays has 3/4 of it as its mean duration.
+        hold = 0.75 * pulse + SETTLING
         share = 1 / (2 * math.pi * adc.amplifier_gbw) + hold / adc.amplifier_gain
         own = adc.c_fb * (1 + 1 / adc.amplifier_gain) + adc.c_bitline / adc.amplifier_gain
         return np.asarray(own * np.eye(self.outputs) + share * clamp_matrix(cells, *resistances))

@@ -19,6 +19,8 @@ from cosim.tiles.quantise import quantise_weights
 
 Array = NDArray[np.float64]
 
+SETTLING = 10e-9  # [s] between the longest input pulse and the conversion, for the virtual grounds to return
+
 
 class TileConfig(BlockConfig):
     """DAC + crossbar + ramp ADC. The blocks' own settings are the tables `crossbar` and `adc`.

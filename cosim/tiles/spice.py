@@ -7,6 +7,7 @@ voltages and holds them while the ramp column is read out and the comparators an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CellKind
 from cosim.blocks.crossbar.netlist import array_lines
+from cosim.blocks.ramp_adc.design import design_column
 from cosim.blocks.ramp_adc.functions import get_function
 from cosim.blocks.ramp_adc.netlist import (
     EDGE,
@@ -32,9 +34,8 @@ from cosim.blocks.ramp_adc.netlist import (
 )
 from cosim.errors import CosimError
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances, default_pool
-from cosim.tiles.behavioural import SETTLING
 from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets
-from cosim.tiles.config import TileConfig, check_inputs, input_pulse
+from cosim.tiles.config import SETTLING, TileConfig, check_inputs, input_pulse
 from cosim.tiles.conversation import Conversation, hold
 from cosim.tiles.quantise import dac_codes, decode, encode, full_scale
 from cosim.units import format_si
@@ -92,6 +93,27 @@ class SpiceTile:
         function = get_function(self.config.adc.function)
         return encode(self.forward(inputs, rng), function.low, function.high, self.config.adc.bits)
 
+    def at_v_reads(self, inputs: NDArray[np.floating], v_reads: Sequence[float]) -> tuple[Array, NDArray[np.int64]]:
+        """The chip at other read voltages: MAC results in units of the network, and codes.
+
+        Both of shape (v_reads, batch, outputs). Everything else stays, the lengths of the pulses included.
+        """
+        codes = dac_codes(check_inputs(inputs, self.config), self.config.dac_bits)
+        gain = design_column(self.config.adc).gain_per_volt
+        tiles = []
+        for v_read in v_reads:
+            adc = self.config.adc.model_copy(update={"v_read": v_read})
+            tile = SpiceTile(self.config.model_copy(update={"adc": adc}), self.pool, self.cell)
+            tile.chip = self.chip
+            tiles.append(tile)
+        results = iter(self.pool.run([tile.array_deck(row) for tile in tiles for row in codes]))
+        macs = np.array([[tile._mac(tile._good(next(results))) for _ in codes] for tile in tiles])
+        decks = [tile.ramp_deck(mac) for tile, rows in zip(tiles, macs, strict=True) for mac in rows]
+        results = iter(self.pool.run(decks))
+        adc_codes = np.array([[tile._codes(tile._good(next(results))) for _ in codes] for tile in tiles])
+        units = gain * np.asarray(v_reads)[:, None, None]
+        return (macs - self.config.adc.v_clp) / units, adc_codes
+
     def converse(self, inputs: NDArray[np.floating]) -> Conversation:
         """The conversion as a conversation: yields decks, is sent their results, returns activations.
 
@@ -142,7 +164,7 @@ class SpiceTile:
                 integrator_line(f"h{column}", f"hb{column}", f"m{column}", adc, v0=voltage).replace(" rst ", " 0 ")
             )
             comparators += comparator_lines(column, f"m{column}", chip.names, chip.mismatch[column], adc)
-        ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign)
+        ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign, self.cell)
         title = f"tile {self.inputs} x {self.outputs}: ramp, comparators and counters"
         return conversion_deck(title, adc, ramp, times, held, comparators, self.outputs)
 

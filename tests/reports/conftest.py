@@ -186,7 +186,7 @@ def made_up_results() -> dict[str, Any]:
             "rows": [
                 {"name": "float", "accuracy": 0.9783, "interval": [0.9631, 0.9873], "kind": "binomial", "note": "-"},
                 {"name": "quantised, 5 bits", "accuracy": 0.9766, "interval": [0.961, 0.986], "kind": "binomial"},
-                {"name": "behavioural", "accuracy": 0.9672, "interval": [0.957, 0.979], "kind": "chip-to-chip"},
+                {"name": "behavioural", "accuracy": 0.9672, "interval": [0.957, 0.979], "kind": "chips and images"},
             ],
             "chips": [0.9611, 0.9672, 0.9733],
             "paired": {"difference": -0.0017, "interval": [-0.0098, 0.0065], "method": "the same images"},

@@ -18,6 +18,7 @@ from cosim.blocks.crossbar.netlist import clamp_currents, crossbar_deck
 from cosim.blocks.dataset import new_dataset
 from cosim.devices import Device, program
 from cosim.errors import CosimError
+from cosim.seeds import stream
 from cosim.spice import Result, SimulatorPool, default_pool
 
 Array = NDArray[np.float64]
@@ -86,7 +87,7 @@ def draw_samples(
     """The arrays and vectors of `characterise`; each array has random numbers of its own."""
     device = device_of(config)
     samples = []
-    for number, sequence in enumerate(np.random.SeedSequence(seed).spawn(arrays)):
+    for number, sequence in enumerate(stream(seed, "crossbar: arrays").spawn(arrays)):
         pair = number // 2
         kind = ARRAY_KINDS[pair % 2]
         rows, columns = sizes[pair // 2 % len(sizes)]

@@ -18,11 +18,11 @@ SWEEPS = {
 }
 FIGURES = {
     "threshold": "input at which each code steps [V]",
-    "inl": "integral non-linearity [LSB]",
+    "inl": "integral non-linearity, not calibrated: offset and gain included [LSB]",
     "dnl": "differential non-linearity [LSB]",
     "comparator_offset": "static offset of the comparator [V]",
-    "comparator_energy": "supply energy of a comparator in a conversion [J]",
-    "ramp_energy": "energy of the ramp column's drivers in a conversion [J]",
+    "comparator_energy": "supply energy of a comparator in a conversion, without its bias generator [J]",
+    "ramp_energy": "energy dissipated in the ramp column's cells in a conversion [J]",
 }
 
 _PLACES = {

@@ -4,9 +4,9 @@ A chip's thresholds follow from what is physical in it. With L_k the ramp's leve
 conductances (`design.column_levels`), s_k = L_k - L_{k-1} the step that leads to it (0 for the first level, which has
 settled), and V_os the static offset of the comparator:
 
-    T_k = L_k + V_os + a + b L_k + c L_k^2 + s_k (l0 + l1 L_k + l2 s_k)
+    T_k = L_k + V_os + a + b L_k + s_k (l0 + l1 L_k + l2 s_k)
 
-a, b, c: the comparator needs some overdrive to trip within a clock, which depends on its common mode; l0, l1, l2: it
+a, b: the comparator needs some overdrive to trip within a clock, which depends on its common mode; l0, l1, l2: it
 lags the staircase, less where its tail has more headroom, and saturates on large steps. Voltages are above V_CLP.
 """
 
@@ -28,33 +28,37 @@ from cosim.blocks.ramp_adc.functions import ActivationFunction, get_function, id
 
 Array = NDArray[np.float64]
 
-TRIP_PARAMETERS = ("a", "b", "c", "l0", "l1", "l2")
-UNITS = {"gbw": "Hz", "a": "V", "b": "1", "c": "1/V", "l0": "1", "l1": "1/V", "l2": "1/V",
+TRIP_PARAMETERS = ("a", "b", "l0", "l1", "l2")
+UNITS = { "a": "V", "b": "1", "l0": "1", "l1": "1/V", "l2": "1/V",
          "offset_mean": "V", "offset_sigma": "V", "comparator_energy": "J", "ramp_energy": "J"}  # fmt: skip
 DESCRIPTIONS = {
-    "gbw": "unity-gain frequency that the ramp's integrator shows",
     "a": "overdrive to trip within a clock",
     "b": "its dependence on the common mode",
-    "c": "its curvature with the common mode",
     "l0": "lag of the comparator, as a share of the step",
     "l1": "its dependence on the common mode",
     "l2": "its dependence on the step",
-    "offset_mean": "mean of the comparators' static offset",
+    "offset_mean": "static offset of the comparator without mismatch",
     "offset_sigma": "standard deviation of the comparators' static offset",
-    "comparator_energy": "supply energy of one comparator in a conversion",
-    "ramp_energy": "energy from the row drivers of the ramp column in a conversion, shared by all columns",
+    "comparator_energy": "supply energy of one comparator in a conversion, without its bias generator",
+    "ramp_energy": "energy dissipated in the cells of the ramp column in a conversion, shared by all columns",
 }
 
 
 def trip_points(levels: Array, offset: Array | float, trip: Array) -> Array:
     """Thresholds above V_CLP [V] from ramp levels (..., thresholds) [V]; the equation of this module.
 
-    `offset` broadcasts against the levels without their last axis; `trip` holds a, b, c, l0, l1, l2.
+    `offset` broadcasts against the levels without their last axis; `trip` holds a, b, l0, l1, l2.
     """
-    a, b, c, l0, l1, l2 = trip
+    terms = trip_terms(levels)
+    return np.asarray(
+        levels + np.asarray(offset)[..., None] + sum(c * term for c, term in zip(trip, terms, strict=True))
+    )
+
+
+def trip_terms(levels: Array) -> tuple[Array, ...]:
+    """What a, b, l0, l1, l2 multiply in the equation of this module; each of the shape of `levels` [V]."""
     step = np.diff(levels, axis=-1, prepend=levels[..., :1])
-    lag = step * (l0 + l1 * levels + l2 * step)
-    return np.asarray(levels + np.asarray(offset)[..., None] + a + b * levels + c * levels**2 + lag)
+    return np.ones_like(levels), levels, step, step * levels, step**2
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -101,7 +105,7 @@ class RampAdcModel:
     ramp_target, bias_target, bias_sign, gain: the column's design (`design.ColumnDesign`).
     parameters: name -> fitted value with its confidence interval; see `DESCRIPTIONS`.
     error: of thresholds of chips that the fit did not see, in LSB.
-    domain: what was characterised: read voltage, offset, conductance.
+    domain: read voltage [V], comparator offset [V] and cell conductance [S] for which the stated error holds.
     """
 
     config: RampAdcConfig
@@ -141,8 +145,9 @@ class RampAdcModel:
         v_read = v_read or self.config.v_read
         self.domain.check("v_read", v_read)
         self.domain.check("offset", offset)
+        self.domain.check("conductance", np.concatenate([np.ravel(ramp), np.ravel(bias)]))
         config = self.config.model_copy(update={"v_read": v_read})
-        levels = column_levels(ramp, bias, self.bias_sign, config, gbw=self.value("gbw"))
+        levels = column_levels(ramp, bias, self.bias_sign, config)
         return trip_points(levels, offset, np.array([self.value(name) for name in TRIP_PARAMETERS]))
 
     def thresholds(self, ramp: Array, bias: Array, offset: Array | float, v_read: float | None = None) -> Array:
@@ -188,15 +193,3 @@ def load_model(path: str | Path, accept: bool = False) -> RampAdcModel:
         domain=file.fitted_domain(),
         provenance=file.provenance,
     )
-
-
-def noise_free(model: RampAdcModel) -> Array:
-    """Thresholds of the chip without variation, in units of the MAC result; shape (2^bits - 1,)."""
-    offset = model.value("offset_mean")
-    return model.thresholds(model.ramp_target, model.bias_target, offset)
-
-
-def lsb_input(model: RampAdcModel) -> Array:
-    """Input width of one output LSB at each ideal threshold, in units of the MAC result; shape (2^bits - 1,)."""
-    function = model.function
-    return np.asarray((function.high - function.low) / (1 << model.config.bits) / function.slope(model.ideal))

@@ -15,10 +15,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.blocks.dataset import new_dataset
-from cosim.blocks.ramp_adc.chips import Chip, draw_chips, nominal_chip, seeds
+from cosim.blocks.ramp_adc.chips import Chip, draw_chips, nominal_chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import (
-    NOMINAL_V_READ,
     ColumnDesign,
     column_levels,
     design_column,
@@ -38,6 +37,7 @@ from cosim.blocks.ramp_adc.netlist import (
 from cosim.blocks.ramp_adc.search import ThresholdSearch
 from cosim.devices import load_device
 from cosim.errors import CosimError
+from cosim.seeds import stream
 from cosim.spice import Deck, Result, SimulatorPool, default_pool
 
 Array = NDArray[np.float64]
@@ -98,11 +98,16 @@ def characterise(
     pool = pool or default_pool()
     device = load_device(config.device)
     design = design_column(config, device)
-    drawn = draw_chips(config, chips, seeds(seed, ["chips"])["chips"], device=device, design=design)
+    drawn = draw_chips(config, chips, chip_stream(config, seed), device=device, design=design)
     samples = _plan(config, design, drawn, v_reads, v_read_chips)
     label = f"ramp ADC, {config.bits} bits, {config.function}" if show_progress else None
     found, hashes = find_thresholds(samples, pool, label)
     return _dataset(config, design, samples, found, hashes, seed, pool)
+
+
+def chip_stream(config: RampAdcConfig, seed: int) -> np.random.SeedSequence:
+    """Where the chips' variations come from: other chips for another function or another number of bits."""
+    return stream(seed, f"ramp_adc: chips of {config.bits} bits, {config.function}")
 
 
 def _plan(
@@ -123,7 +128,7 @@ def _plan(
 
 def fixed_levels(config: RampAdcConfig, design: ColumnDesign) -> Array:
     """Levels of the ordinary converter above V_CLP [V]: evenly spaced, over the span of the nominal column's ramp."""
-    nominal = config.model_copy(update={"v_read": NOMINAL_V_READ})
+    nominal = config.model_copy(update={"v_read": load_device(config.device).v_read})
     span = column_levels(design.ramp, design.bias, design.bias_sign, nominal)
     return np.linspace(span[0], span[-1], config.thresholds)
 
@@ -193,7 +198,7 @@ def find_thresholds(
     samples: list[Sample], pool: SimulatorPool, label: str | None = None
 ) -> tuple[list[_Found], list[str]]:
     """Bracket every threshold of every sample; also the hashes of all decks that were run."""
-    design = design_column(samples[0].config.model_copy(update={"v_read": NOMINAL_V_READ, "ramp": "column"}))
+    design = design_column(samples[0].config)
     offsets, trips, hashes = static_offsets(samples, pool)
     found = []
     for sample, offset, trip in zip(samples, offsets, trips, strict=True):
@@ -275,8 +280,8 @@ def _dataset(
         "ramp_conductance": (("sample", "cell"), np.array([s.chip.ramp for s in samples]), "S", "cells of the ramp"),
         "bias_conductance": (("sample", "bias_cell"), np.array([s.chip.bias for s in samples]), "S", "bias cells"),
         "comparator_offset": (per, np.array([each.offset for each in found]), "V", "static trip point at V_CLP"),
-        "comparator_energy": (per, energy[:, 0], "J", "supply energy of one comparator in a conversion"),
-        "ramp_energy": (per, energy[:, 1], "J", "energy from the row drivers of the ramp column in a conversion"),
+        "comparator_energy": (per, energy[:, 0], "J", "supply energy of one comparator in a conversion, without bias"),
+        "ramp_energy": (per, energy[:, 1], "J", "energy dissipated in the cells of the ramp column in a conversion"),
         "rounds": (per, np.array([each.search.rounds for each in found]), "1", "simulations of the search"),
         "status": (per, np.where(ok, 0, 1).astype(np.int8), "1", "0 = all thresholds found"),
     }
@@ -314,7 +319,13 @@ def _levels(result: Result, config: RampAdcConfig) -> Array:
 
 
 def _energies(result: Result | None, config: RampAdcConfig) -> tuple[float, float]:
-    """(supply energy of one comparator, energy of the ramp's row drivers) [J]; the deck counts picojoules in volts."""
+    """(supply energy of one comparator, energy dissipated in the column's cells) [J].
+
+    The deck counts picojoules in volts. The bias generator, one for all comparators, is taken off: its current from
+    the supply is its reference current.
+    """
     if result is None or not result.ok:
         return float("nan"), float("nan")
-    return result["v(evdd)"][-1] * 1e-12 / min(LANES, config.thresholds), result["v(eread)"][-1] * 1e-12
+    bias = config.v_dd * config.i_bias * result["time"][-1]
+    supply = result["v(evdd)"][-1] * 1e-12 - bias
+    return supply / min(LANES, config.thresholds), result["v(eread)"][-1] * 1e-12

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +70,3 @@ def draw_chip(
     cells = program(np.concatenate([design.ramp, design.bias]), device, for_column)
     ramp, bias = cells[: len(design.ramp)], cells[len(design.ramp) :]
     return Chip(ramp, bias, design.bias_sign, kind.draw(columns, for_comparators), kind.names)
-
-
-def seeds(seed: int, purposes: Sequence[str]) -> dict[str, np.random.SeedSequence]:
-    """Independent seed sequences for named purposes; adding a purpose at the end leaves the others as they were."""
-    return dict(zip(purposes, np.random.SeedSequence(seed).spawn(len(purposes)), strict=True))

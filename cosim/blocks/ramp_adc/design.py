@@ -25,8 +25,6 @@ from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
-NOMINAL_V_READ = 0.20  # [V], the read voltage a column is designed for
-
 
 @dataclass(frozen=True)
 class ColumnDesign:
@@ -52,9 +50,9 @@ class ColumnDesign:
         return self.gain_per_volt * v_read
 
 
-def effective_conductance(conductance: Array, config: RampAdcConfig, gbw: float | None = None) -> Array:
+def effective_conductance(conductance: Array, config: RampAdcConfig) -> Array:
     """G / (1 + G / (w_u C_fb)): what a cell counts for behind an amplifier of limited bandwidth [S]."""
-    w_u = 2 * math.pi * (gbw or config.amplifier_gbw)
+    w_u = 2 * math.pi * config.amplifier_gbw
     return np.asarray(conductance / (1.0 + conductance / (w_u * config.c_fb)))
 
 
@@ -63,19 +61,17 @@ def step_voltage(config: RampAdcConfig) -> float:
     return config.v_read * config.t_pulse / config.c_fb
 
 
-def design_column(
-    config: RampAdcConfig, device: Device | None = None, *, nominal_v_read: float = NOMINAL_V_READ
-) -> ColumnDesign:
+def design_column(config: RampAdcConfig, device: Device | None = None) -> ColumnDesign:
     """Conductances for a function and a number of bits.
 
-    The column is designed once, at `nominal_v_read`; the configured V_read changes the ramp and the MAC result alike.
+    The column is designed for the device's own read voltage; the configured V_read changes ramp and MAC result alike.
     Raises CosimError when a step needs a conductance that the device cannot hold.
     """
     device = device or load_device(config.device)
     function = get_function(config.function)
     x = ideal_thresholds(function, config.bits)
     steps = np.diff(x)
-    per_siemens = nominal_v_read * config.t_pulse / config.c_fb
+    per_siemens = device.v_read * config.t_pulse / config.c_fb
     # The largest step takes the largest conductance, unless the whole ramp would then leave the comparators' range.
     largest = min(
         float(effective_conductance(np.array(device.g_max), config)),
@@ -109,14 +105,12 @@ def _check_window(conductances: Array, device: Device, config: RampAdcConfig) ->
         )
 
 
-def column_levels(
-    ramp: Array, bias: Array, bias_sign: int, config: RampAdcConfig, *, gbw: float | None = None
-) -> Array:
+def column_levels(ramp: Array, bias: Array, bias_sign: int, config: RampAdcConfig) -> Array:
     """Ramp levels above V_CLP for actual conductances [V].
 
     `ramp` of shape (..., cells), `bias` of shape (..., n); returns (..., cells + 1):
     V_m = V_read T_pulse / C_fb (sign sum_b G_b + sum_{j<=m} G_j), each G taken as `effective_conductance`.
     """
-    start = bias_sign * effective_conductance(bias, config, gbw).sum(axis=-1, keepdims=True)
-    rise = np.cumsum(effective_conductance(ramp, config, gbw), axis=-1)
+    start = bias_sign * effective_conductance(bias, config).sum(axis=-1, keepdims=True)
+    rise = np.cumsum(effective_conductance(ramp, config), axis=-1)
     return step_voltage(config) * np.concatenate([start, start + rise], axis=-1)

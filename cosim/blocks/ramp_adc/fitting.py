@@ -9,11 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.optimize import least_squares
 
 from cosim.blocks.dataset import config_of, deck_hashes, failed_points
 from cosim.blocks.model import Domain, ModelError, Parameter
-from cosim.blocks.ramp_adc.behaviour import DESCRIPTIONS, TRIP_PARAMETERS, UNITS, RampAdcModel, trip_points
+from cosim.blocks.ramp_adc.behaviour import DESCRIPTIONS, TRIP_PARAMETERS, UNITS, RampAdcModel, trip_points, trip_terms
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels
 from cosim.blocks.ramp_adc.functions import get_function
@@ -23,8 +22,6 @@ from cosim.provenance import provenance, sha256_of_json
 Array = NDArray[np.float64]
 
 ERROR_LIMIT = 0.02  # [LSB] rms; the share of differing codes is about the mean absolute threshold error in LSB
-# Sizes of the fitted quantities, so that least squares sees numbers of order one.
-_SCALES = {"gbw": 1e9, "a": 1e-3, "b": 1e-3, "c": 1e-2, "l0": 1e-2, "l1": 1e-1, "l2": 1.0}
 
 
 @dataclass(frozen=True)
@@ -70,24 +67,15 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
             allowed="4 or more",
         )
     points = _Points(data, config)
-    names = ["gbw", *TRIP_PARAMETERS]
-    scales = np.array([_SCALES[name] for name in names])
-    start = np.array([3e9, 0, 0, 0, 0, 0, 0]) / scales  # a wrong bandwidth: the data have to say it
-
-    def residuals(scaled: Array) -> Array:
-        return points.error(scaled * scales, chosen).ravel()
-
-    found = least_squares(residuals, start, x_scale="jac")
-    if not found.success:
-        raise CosimError(f"the fit did not converge: {found.message}")
-    low, high = _intervals(found, scales)
+    values = points.solve(chosen)
+    low, high = _intervals(points, data["chip"].values, chosen, values)
     parameters = {
         name: _parameter(name, float(value), float(a), float(b))
-        for name, value, a, b in zip(names, found.x * scales, low, high, strict=True)
+        for name, value, a, b in zip(TRIP_PARAMETERS, values, low, high, strict=True)
     }
     parameters |= _statistics(data)
     held_out = usable & ~chosen
-    error = points.error(found.x * scales, held_out)
+    error = points.error(values, held_out)
     return RampAdcModel(
         config=config,
         ramp_target=data["target_conductance"].values,
@@ -111,7 +99,7 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
 def compare(model: RampAdcModel, data: xr.Dataset) -> Comparison:
     """The model's prediction for each sample of a data set with a memristor ramp (NaN elsewhere)."""
     points = _Points(data, model.config)
-    values = np.array([model.value(name) for name in ("gbw", *TRIP_PARAMETERS)])
+    values = np.array([model.value(name) for name in TRIP_PARAMETERS])
     column = data["ramp"].values == "column"
     predicted = np.where(column[:, None], points.predict(values, np.ones(len(column), bool)), np.nan)
     held_out = column & (data["chip"].values >= 0) & (data["chip"].values % 2 == 1)
@@ -134,23 +122,42 @@ class _Points:
         step = (function.high - function.low) / (1 << config.bits)
         self.lsb = data["gain"].values[:, None] * step / function.slope(data["ideal_threshold"].values)
 
+    def levels(self, which: NDArray[np.bool_]) -> Array:
+        """Ramp levels that follow from the conductances [V], shape (chosen samples, thresholds)."""
+        levels = column_levels(self.ramp[which], self.bias[which], self.sign, self.config)
+        return np.asarray(levels * (self.v_read[which] / self.config.v_read)[:, None])
+
     def predict(self, values: Array, which: NDArray[np.bool_]) -> Array:
-        """Thresholds [V] for parameter values (gbw, a, b, c, l0, l1, l2)."""
-        levels = column_levels(self.ramp[which], self.bias[which], self.sign, self.config, gbw=float(values[0]))
-        levels = levels * (self.v_read[which] / self.config.v_read)[:, None]
-        return trip_points(levels, self.offset[which], values[1:])
+        """Thresholds [V] for values of `TRIP_PARAMETERS`."""
+        return trip_points(self.levels(which), self.offset[which], values)
 
     def error(self, values: Array, which: NDArray[np.bool_]) -> Array:
         """Predicted minus simulated thresholds [LSB], shape (chosen samples, thresholds)."""
         return np.asarray((self.predict(values, which) - self.measured[which]) / self.lsb[which])
 
+    def solve(self, which: NDArray[np.bool_]) -> Array:
+        """Least squares in LSB; the model is linear in its parameters."""
+        levels = self.levels(which)
+        weight = 1.0 / self.lsb[which]
+        columns = [(term * weight).ravel() for term in trip_terms(levels)]
+        wanted = (self.measured[which] - levels - self.offset[which][:, None]) * weight
+        return np.asarray(np.linalg.lstsq(np.stack(columns, axis=1), wanted.ravel(), rcond=None)[0])
 
-def _intervals(found: Any, scales: Array) -> tuple[Array, Array]:
-    """95 % confidence intervals from the Jacobian: the residuals' variance times inv(J^T J), Student's t."""
-    freedom = len(found.fun) - len(found.x)
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * (found.fun @ found.fun) / freedom
-    reach = stats.t.ppf(0.975, freedom) * np.sqrt(np.diag(covariance))
-    return (found.x - reach) * scales, (found.x + reach) * scales
+
+def _intervals(
+    points: _Points, chips: NDArray[np.int64], chosen: NDArray[np.bool_], values: Array
+) -> tuple[Array, Array]:
+    """95 % intervals by the jackknife over chips: the fit is repeated without each of them.
+
+    Residuals of one chip hang together along the code, so an interval from the residuals as if they were independent
+    is about half as wide as it should be.
+    """
+    numbers = sorted(set(chips[chosen].tolist()))
+    without = np.array([points.solve(chosen & (chips != number)) for number in numbers])
+    count = len(numbers)
+    variance = (count - 1) / count * ((without - without.mean(axis=0)) ** 2).sum(axis=0)
+    reach = stats.t.ppf(0.975, count - 1) * np.sqrt(variance)
+    return values - reach, values + reach
 
 
 def _parameter(name: str, value: float, low: float | None = None, high: float | None = None) -> Parameter:
@@ -158,16 +165,18 @@ def _parameter(name: str, value: float, low: float | None = None, high: float | 
 
 
 def _statistics(data: xr.Dataset) -> dict[str, Parameter]:
-    """Offset statistics over the chips (Student's t and chi-squared intervals), mean energies of the nominal V_read."""
+    """Offset statistics (chi-squared interval of sigma), mean energies of the chips at the nominal V_read."""
     config = config_of(data)
     chips = (data["chip"].values >= 0) & (data["ramp"].values == "column") & (data["status"].values == 0)
     chips &= np.isclose(data["v_read"].values, config["v_read"])
     offsets = data["comparator_offset"].values[chips]
-    count, mean, sigma = len(offsets), offsets.mean(), offsets.std(ddof=1)
-    reach = stats.t.ppf(0.975, count - 1) * sigma / np.sqrt(count)
+    # The comparator without mismatch says the mean exactly; the sample's mean would be off by sigma / sqrt(chips).
+    nominal = (data["chip"].values == -1) & np.isclose(data["v_read"].values, config["v_read"])
+    mean = data["comparator_offset"].values[nominal][0] if nominal.any() else offsets.mean()
+    count, sigma = len(offsets), offsets.std(ddof=1)
     ends = sigma * np.sqrt((count - 1) / stats.chi2.ppf([0.975, 0.025], count - 1))
     parameters = {
-        "offset_mean": _parameter("offset_mean", float(mean), float(mean - reach), float(mean + reach)),
+        "offset_mean": _parameter("offset_mean", float(mean)),
         "offset_sigma": _parameter("offset_sigma", float(sigma), float(ends[0]), float(ends[1])),
     }
     for name in ("comparator_energy", "ramp_energy"):
@@ -176,13 +185,16 @@ def _statistics(data: xr.Dataset) -> dict[str, Parameter]:
 
 
 def _domain(data: xr.Dataset, usable: NDArray[np.bool_]) -> Domain:
-    offsets = data["comparator_offset"].values[usable]
-    # A normal variable is drawn beyond the seen extremes now and then; the model is linear in the offset.
+    offsets, v_read = data["comparator_offset"].values[usable], data["v_read"].values[usable]
+    cells = np.concatenate([data[name].values[usable].ravel() for name in ("ramp_conductance", "bias_conductance")])
+    # Offsets reach some two sigma in a data set; the model is linear in them, so four sigma is let pass.
     reach = 4.0 * offsets.std()
     return Domain(
         {
-            "v_read": (float(data["v_read"].values[usable].min()), float(data["v_read"].values[usable].max())),
+            "v_read": (float(v_read.min()), float(v_read.max())),
             "offset": (float(offsets.mean() - reach), float(offsets.mean() + reach)),
+            # Programming errors are additive, so another chip's cells leave the seen range by a few sigma.
+            "conductance": (float(max(cells.min() * 0.5, 0.0)), float(cells.max() * 1.1)),
         }
     )
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError
 
-from cosim.errors import CosimError
-
 A_VT = 4.1e-9  # [V m] (4.1 mV um): 1 mV um per nm of gate oxide, as generic180.cir says
 A_BETA = 1e-8  # [m] (1 % um)
 
@@ -24,8 +22,6 @@ _SIZE = r"\b{}\s*=\s*(?P<number>\d*\.?\d+(?:e[-+]?\d+)?)(?P<prefix>[fpnum]?)"
 _PREFIXES = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3}
 _THRESHOLD = re.compile(r"\bdelvto\s*=\s*\{\s*(\w+)\s*\}", re.IGNORECASE)
 _FACTOR = re.compile(r"\bmulu0\s*=\s*\{\s*1\s*\+\s*(\w+)\s*\}", re.IGNORECASE)
-
-
 _WITHOUT = re.compile(r"^\*\s*mismatch\s+none\b", re.IGNORECASE | re.MULTILINE)
 
 
@@ -64,6 +60,12 @@ def mismatch_of(netlist: str) -> Mismatch:
             names[0].append(threshold[1])
             names[1].append(factor[1])
             roots.append(np.sqrt(2 * _size("w", line) * _size("l", line) * _size("m", line, 1.0)))
+    if not roots and not _WITHOUT.search(netlist):
+        raise CosimError(
+            "no transistor of this comparator takes mismatch, so all chips would get the same one; write transistors"
+            " as `m1 d g s b model w=8u l=0.5u delvto={dvt1} mulu0={1+db1}`, or `* mismatch none` in the header",
+            key="comparator",
+        )
     root = np.array(roots)
     return Mismatch((*names[0], *names[1]), np.concatenate([A_VT / root, A_BETA / root]))
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.blocks.crossbar.config import CellKind
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.devices import load_device
+from cosim.devices import Device, load_device
 from cosim.errors import CosimError
 from cosim.resources import netlist_path
 from cosim.spice import Deck, Tolerances
@@ -29,6 +30,7 @@ Array = NDArray[np.float64]
 EDGE = 0.1e-9  # rise and fall time of every driven line [s]
 COUNTER_CAPACITOR = 0.2e-12  # [F]
 SWITCH_ON = 1.8  # [V] on the control of an ideal switch, whatever the supply
+LEAST_RESISTANCE = 1.0  # [ohm] of a switch or a resistor that ngspice still solves without loss of digits
 OPEN_CELL = 1e12  # [ohm] of a cell that conducts nothing (stuck off)
 
 # Between source edges the signals are straight lines, which the trapezoidal rule integrates exactly, so a reltol of
@@ -69,7 +71,7 @@ class Timeline:
 def timeline(config: RampAdcConfig, bias_cells: int) -> Timeline:
     """The times of a conversion; raises CosimError when a pulse and its settling do not fit a clock period."""
     needed = config.t_pulse + 10 * EDGE
-    if config.t_clock < needed:
+    if config.t_clock < needed * (1 - 1e-9):
         raise CosimError(
             "the clock period must hold the read pulse and its edges",
             key="t_clock",
@@ -93,13 +95,9 @@ def comparator_text(config: RampAdcConfig) -> str:
 def models_text(config: RampAdcConfig) -> str:
     """Transistor models and subcircuits that every deck of this block needs."""
     parts = [netlist_path("generic180").read_text(), comparator_text(config), netlist_path("integrator").read_text()]
-    parts.append(f".model access_switch sw vt={SWITCH_ON / 2:g} vh=-0.5 ron={access_resistance(config):g} roff=1e12")
+    access = max(load_device(config.device).access_resistance, LEAST_RESISTANCE)
+    parts.append(f".model access_switch sw vt={SWITCH_ON / 2:g} vh=-0.5 ron={access:g} roff=1e12")
     return "\n".join(parts)
-
-
-def access_resistance(config: RampAdcConfig) -> float:
-    """On-resistance of a cell's access device [ohm]; a switch in ngspice needs at least a little."""
-    return max(load_device(config.device).access_resistance, 1.0)
 
 
 def pwl(points: Sequence[tuple[float, float]]) -> str:
@@ -140,22 +138,24 @@ def integrator_line(name: str, bit_line: str, output: str, config: RampAdcConfig
     )
 
 
-def column_lines(config: RampAdcConfig, ramp: Array, bias: Array, bias_sign: int) -> list[str]:
-    """The ramp column with its drivers and its integrator."""
+def column_lines(
+    config: RampAdcConfig, ramp: Array, bias: Array, bias_sign: int, cell: CellKind = "linear"
+) -> list[str]:
+    """The ramp column with its drivers and its integrator; `cell` as in `crossbar.netlist.array_lines`."""
     times = timeline(config, len(bias))
     lines = [integrator_line("ramp", "rbl", "ramp", config), "Vsense rcol rbl 0"]
-    # What the row drivers give, as energy in picojoules: each charge crosses V_read.
+    # What the cells dissipate, in picojoules: each charge falls through V_read.
     lines += [f"Bread 0 eread i={config.v_read:.9g}*abs(i(Vsense))", "Cread eread 0 1e-12 ic=0"]
-    access = access_resistance(config)
+    device = load_device(config.device)
     for number, conductance in enumerate(bias):
-        lines += _cell_lines(f"b{number}", conductance, times.bias_start(number), -bias_sign, config, access)
+        lines += _cell_lines(f"b{number}", conductance, times.bias_start(number), -bias_sign, config, device, cell)
     for number, conductance in enumerate(ramp):
-        lines += _cell_lines(f"r{number}", conductance, float(times.edges[number]), -1, config, access)
+        lines += _cell_lines(f"r{number}", conductance, float(times.edges[number]), -1, config, device, cell)
     return lines
 
 
 def _cell_lines(
-    name: str, conductance: float, start: float, sign: int, config: RampAdcConfig, access: float
+    name: str, conductance: float, start: float, sign: int, config: RampAdcConfig, device: Device, cell: CellKind
 ) -> list[str]:
     """One cell: row pulse, word line, memristor, access switch. A row below V_CLP (sign -1) raises the ramp."""
     row = pulse(start + EDGE, config.t_pulse, config.v_clp, config.v_clp + sign * config.v_read)
@@ -165,11 +165,19 @@ def _cell_lines(
         (start + config.t_clock - 4 * EDGE, SWITCH_ON),
         (start + config.t_clock - 3 * EDGE, 0.0),
     ]
-    # The cell's conductance is what a program-and-verify read sees, through its access device.
-    resistance = max(1.0 / conductance - access, 1.0) if conductance * OPEN_CELL > 1.0 else OPEN_CELL
-    return [
+    drive = [
         f"V{name} {name} 0 " + pwl([(0.0, config.v_clp), *row]),
         f"Vw{name} w{name} 0 " + pwl([(0.0, 0.0), *word_line]),
+    ]
+    if cell == "sinh":  # the whole cell follows the law, access device included, as in the crossbar
+        scale = conductance * device.v_read / math.sinh(device.v_read / device.v_0)
+        selected = f"min(max(v(w{name})/{SWITCH_ON:g},0),1)"
+        return [*drive, f"B{name} {name} rcol i={scale:.12g}*sinh(v({name},rcol)/{device.v_0:.9g})*{selected}"]
+    # The cell's conductance is what a program-and-verify read sees, through its access device.
+    access = max(device.access_resistance, LEAST_RESISTANCE)
+    resistance = max(1.0 / conductance - access, LEAST_RESISTANCE) if conductance * OPEN_CELL > 1.0 else OPEN_CELL
+    return [
+        *drive,
         f"R{name} {name} m{name} {resistance:.12g}",
         f"S{name} m{name} rcol w{name} 0 access_switch",
     ]

@@ -34,7 +34,7 @@ def accuracy_plot(accuracy: Mapping[str, Any]) -> Plot:
 
 def _fidelities(rows: Sequence[Mapping[str, Any]], height: float) -> Panel:
     figure, axes = new_panel("(a) Fidelities", "accuracy [%]", "", height=height)
-    markers = {"binomial": ("o", BLUE), "chip-to-chip": ("s", ORANGE)}
+    markers = {"binomial": ("o", BLUE), "chips and images": ("s", ORANGE)}
     labelled: set[str] = set()
     for place, row in enumerate(rows):
         kind = row.get("kind", "binomial")

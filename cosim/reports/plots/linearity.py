@@ -58,9 +58,11 @@ def read_voltage_plot(samples: AdcSamples) -> Plot:
             _shift(samples, "fixed", "(b) Fixed reference ramp"),
         ),
         caption=(
-            f"Change of INL, in units of the MAC result and so in LSB, against V_read = {nominal:.2f} V; nominal chip,"
-            " in ngspice. The vertical scales differ. (a) MAC result and ramp are alike proportional to V_read, which"
-            " cancels. (b) The same comparator on an ordinary linear ramp with fixed voltages over the same span."
+            f"Change of INL against V_read = {nominal:.2f} V; nominal chip, thresholds in ngspice, divided by the"
+            " volts that a unit of the MAC result is at each V_read (the table of the whole tile has the MAC result"
+            " simulated too). The vertical scales differ. (a) The ramp is proportional to V_read as the MAC result is,"
+            " so it cancels. (b) The same comparator on an ordinary linear ramp with fixed voltages over the same"
+            " span; LSB of its linear code."
         ),
     )
 
