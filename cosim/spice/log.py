@@ -20,8 +20,8 @@ _PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     ),
     (
         FailureKind.BAD_NETLIST,
-        re.compile(r"undefined parameter|no such function|syntax error|no data saved|no job \(|not enough"
-                   r"|unimplemented dot command|unknown (parameter|device|function)|matrix is empty", re.I),
+        re.compile(r"undefined parameter|too (many|few) parameters|no such function|syntax error|no data saved"
+                   r"|no job \(|not enough|unimplemented dot command|unknown (parameter|device|function)|matrix is empty", re.I),
     ),
     (FailureKind.NO_CONVERGENCE, re.compile(r"out of range for|trouble with", re.I)),
     (
