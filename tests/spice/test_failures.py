@@ -52,6 +52,7 @@ BROKEN: dict[str, tuple[Deck, FailureKind, str]] = {
         K.BAD_NETLIST,
         "redefinition",
     ),
+    "pin too many": (deck("xs a 0 s\n.subckt s p\nr1 p 0 1k\n.ends"), K.BAD_NETLIST, 'subcircuit type "s"'),
     "analysis": (deck("r1 a 0 1k", ".trann 1n 1u"), K.BAD_NETLIST, "unimplemented dot command '.trann'"),
     "no analysis": (deck("r1 a 0 1k", "* none"), K.BAD_NETLIST, "No job"),
     "one saved node": (deck("r1 a 0 1k", saves=("v(a)", "v(nope)")), K.BAD_NETLIST, "no vector for v(nope)"),

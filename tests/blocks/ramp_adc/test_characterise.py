@@ -1,0 +1,278 @@
+"""The characterisation: every threshold bracketed in ngspice, figures that follow from it, failures that stay visible."""
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+
+from cosim.blocks import ramp_adc
+from cosim.blocks.dataset import config_of, deck_hashes, load_dataset, save_dataset
+from cosim.blocks.ramp_adc import characterisation
+from cosim.blocks.ramp_adc.characterisation import (
+    TOLERANCE,
+    Sample,
+    characterise,
+    find_thresholds,
+    lsb_voltages,
+    threshold_deck,
+)
+from cosim.blocks.ramp_adc.chips import nominal_chip
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.design import column_levels, design_column
+from cosim.blocks.ramp_adc.functions import get_function, ideal_thresholds, output_error
+from cosim.errors import CosimError
+from cosim.resources import read_netlist
+from cosim.spice import Deck, Failure, FailureKind, Result, SimulatorPool
+
+Array = NDArray[np.float64]
+
+CONFIG = RampAdcConfig(bits=3)
+
+
+def test_the_data_set_keeps_the_contract(three_bits: xr.Dataset, tmp_path: Path) -> None:
+    data = three_bits
+    assert (data["status"].values == 0).all()
+    assert dict(data.sizes) == {"sample": 18, "code": 7, "step": 6, "cell": 6, "bias_cell": 3}
+    np.testing.assert_array_equal(data["chip"].values, [-1, *range(8), -1, 0, 1, -1, 0, 1, -1, -1, -1])
+    np.testing.assert_array_equal(data["v_read"].values, [*[0.2] * 9, *[0.15] * 3, *[0.25] * 3, 0.2, 0.15, 0.25])
+    np.testing.assert_array_equal(data["ramp"].values, [*["column"] * 15, *["fixed"] * 3])
+    np.testing.assert_array_equal(data["code"].values, np.arange(1, 8))
+    units = {name: data[name].attrs["units"] for name in ("threshold", "bracket", "inl", "dnl", "ramp_conductance")}
+    assert units == {"threshold": "V", "bracket": "V", "inl": "LSB", "dnl": "LSB", "ramp_conductance": "S"}
+    assert set(ramp_adc.FIGURES) <= set(data.data_vars) and set(ramp_adc.SWEEPS) <= set(data.coords)
+    assert config_of(data)["bias_sign"] == -1 and config_of(data)["bits"] == 3
+    assert len(set(deck_hashes(data))) == len(deck_hashes(data)) >= 1 + 18 * 3
+    xr.testing.assert_identical(load_dataset(save_dataset(data, tmp_path / "adc.nc"), "ramp_adc"), data)
+
+
+@pytest.mark.parametrize("name", ["three_bits", "four_bits"])
+def test_every_threshold_is_bracketed(request: pytest.FixtureRequest, name: str) -> None:
+    data: xr.Dataset = request.getfixturevalue(name)
+    config = RampAdcConfig(**{k: v for k, v in config_of(data).items() if k in RampAdcConfig.model_fields})
+    widest = np.array([TOLERANCE * lsb_voltages(config, float(gain)) for gain in data["gain"].values])
+    bracket = data["bracket"].values
+    assert (bracket > 0).all() and (bracket <= widest * (1 + 1e-9)).all()
+    assert (np.diff(data["threshold"].values) > 0).all()
+    assert data["rounds"].values.max() <= 7
+
+
+def test_what_is_recorded_is_what_the_comparator_decides(three_bits: xr.Dataset, pool: SimulatorPool) -> None:
+    """Inputs half a bracket below each threshold give a low output at its clock, above it a high one."""
+    design = design_column(CONFIG)
+    sample = Sample(-1, nominal_chip(CONFIG, design=design), 0, CONFIG)
+    threshold, bracket = three_bits["threshold"].values[0], three_bits["bracket"].values[0]
+    decks = [threshold_deck(sample, threshold + side * bracket / 2, design) for side in (-1, 1)]
+    for result, expected in zip(pool.run(decks), (False, True), strict=True):
+        assert result.ok
+        high = [result[f"v(d{k % 4})"][k] > CONFIG.v_dd / 2 for k in range(7)]
+        assert high == [expected] * 7
+
+
+def test_figures_follow_from_thresholds(three_bits: xr.Dataset) -> None:
+    data = three_bits
+    gain = data["gain"].values
+    np.testing.assert_allclose(gain, design_column(CONFIG).gain_per_volt * data["v_read"].values, rtol=1e-12)
+    x = data["threshold"].values / gain[:, None]
+    np.testing.assert_array_equal(data["threshold_mac"].values, x)
+    column = data["ramp"].values == "column"
+    function = get_function("sigmoid")
+    # By hand: (g(x_k) - k / 8) in units of 1 / 8; DNL is its difference from threshold to threshold.
+    by_hand = 8 / (1 + np.exp(-x[column])) - np.arange(1, 8)
+    np.testing.assert_allclose(data["inl"].values[column], by_hand, atol=1e-12)
+    np.testing.assert_allclose(output_error(function, 3, x[column]), by_hand, atol=1e-12)
+    np.testing.assert_allclose(data["dnl"].values, np.diff(data["inl"].values), atol=1e-9)
+    ideal = ideal_thresholds(function, 3)
+    straight = np.linspace(ideal[0], ideal[-1], 7)
+    expected = (x[~column] - straight) / (straight[1] - straight[0])
+    np.testing.assert_allclose(data["inl"].values[~column], expected, atol=1e-12)
+
+
+def test_levels_and_energies_are_those_of_the_column(three_bits: xr.Dataset) -> None:
+    data = three_bits
+    column = np.flatnonzero(data["ramp"].values == "column")
+    for n in column:
+        ramp, bias = data["ramp_conductance"].values[n], data["bias_conductance"].values[n]
+        config = CONFIG.model_copy(update={"v_read": float(data["v_read"].values[n])})
+        np.testing.assert_allclose(data["ramp_level"].values[n], column_levels(ramp, bias, -1, config), atol=40e-6)
+        energy = config.v_read**2 * config.t_pulse * (ramp.sum() + bias.sum())
+        assert data["ramp_energy"].values[n] == pytest.approx(energy, rel=0.01)  # the amplifier takes up to 0.5 %
+    energies = data["comparator_energy"].values[column]
+    assert energies.min() > 25e-12 and energies.max() < 45e-12  # 3 V_DD I_bias at most, over 0.26 us
+    assert np.isnan(data["comparator_energy"].values).sum() == 0
+
+
+def test_the_read_voltage_moves_no_threshold_but_those_of_a_fixed_ramp(three_bits: xr.Dataset) -> None:
+    inl, chip, v_read = (three_bits[name].values for name in ("inl", "chip", "v_read"))
+    fixed = three_bits["ramp"].values == "fixed"
+    for number in (-1, 0, 1):
+        mine = ~fixed & (chip == number)
+        at_nominal = inl[mine & (v_read == 0.2)][0]
+        # What is left: the comparator's offset and overdrive are volts, and count for more LSB where alpha is smaller.
+        assert 0 < np.abs(inl[mine] - at_nominal).max() <= 0.1
+    moved = np.abs(inl[fixed] - inl[fixed & (v_read == 0.2)][0]).max(axis=1)
+    np.testing.assert_allclose(moved[1:], [1.0, 0.6], atol=0.05)  # 3 steps from the middle: 3 / 0.75 - 3, 3 - 3 / 1.25
+
+
+def same(one: xr.Dataset, other: xr.Dataset) -> None:
+    attributes = [{**each.attrs, "created": ""} for each in (one, other)]
+    assert attributes[0] == attributes[1]
+    xr.testing.assert_identical(one.drop_attrs(deep=False), other.drop_attrs(deep=False))
+
+
+def test_one_worker_and_two_give_the_same_data_set_bit_for_bit(pool: SimulatorPool) -> None:
+    config = RampAdcConfig(bits=2)
+    arguments = {"chips": 3, "v_reads": (), "seed": 9, "show_progress": False}
+    two = characterise(config, pool=pool, **arguments)  # type: ignore[arg-type]
+    with SimulatorPool(1, use_cache=False, simulator=pool.simulator) as single:
+        same(characterise(config, pool=single, **arguments), two)  # type: ignore[arg-type]
+    assert (two["status"].values == 0).all()
+    more = characterise(config, pool=pool, chips=4, v_reads=(), seed=9, show_progress=False)
+    np.testing.assert_array_equal(more["ramp_conductance"].values[:4], two["ramp_conductance"].values)
+    other = characterise(config, pool=pool, chips=3, v_reads=(), seed=10, show_progress=False)
+    assert not np.array_equal(other["ramp_conductance"].values[1], two["ramp_conductance"].values[1])
+    np.testing.assert_array_equal(other["threshold"].values[0], two["threshold"].values[0])  # the nominal chip
+
+
+class FailingPool(SimulatorPool):
+    """Every conversion of the chips named fails."""
+
+    broken: tuple[int, ...] = ()
+
+    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
+        results = super().run(decks, label)
+        failure = Failure(FailureKind.NO_CONVERGENCE, "Timestep too small")
+        hit = [any(f"chip {number} " in deck.title for number in self.broken) for deck in decks]
+        return [replace(r, failure=failure, signals={}) if h else r for r, h in zip(results, hit, strict=True)]
+
+
+def test_a_failed_simulation_stays_in_the_data_set_and_costs_no_other(pool: SimulatorPool) -> None:
+    config = RampAdcConfig(bits=2)
+    arguments = {"chips": 3, "v_reads": (), "seed": 9, "show_progress": False}
+    whole = characterise(config, pool=pool, **arguments)  # type: ignore[arg-type]
+    with FailingPool(2, use_cache=False, simulator=pool.simulator) as failing:
+        failing.broken = (1,)
+        data = characterise(config, pool=failing, **arguments)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(data["status"].values, [0, 0, 1, 0])
+    for name in ("threshold", "threshold_mac", "bracket", "inl", "dnl", "comparator_energy", "ramp_energy"):
+        assert np.isnan(data[name].values[2]).all()
+        np.testing.assert_array_equal(data[name].values[[0, 1, 3]], whole[name].values[[0, 1, 3]])
+    assert np.isfinite(data["ramp_conductance"].values).all()
+
+
+def test_a_threshold_that_is_not_found_is_a_failure(pool: SimulatorPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(characterisation, "MOST_ROUNDS", 2)
+    data = characterise(RampAdcConfig(bits=2), chips=1, v_reads=(), pool=pool, show_progress=False)
+    assert (data["status"].values == 1).all() and np.isnan(data["threshold"].values).all()
+
+
+@pytest.fixture(scope="module")
+def shipped() -> str:
+    return read_netlist("comparator_two_stage")
+
+
+def test_a_comparator_of_the_users_own_is_searched_by_its_sign(
+    shipped: str, three_bits: xr.Dataset, pool: SimulatorPool, tmp_path: Path
+) -> None:
+    """The shipped netlist by path and without its `* probes` line: the same thresholds from the output's sign alone."""
+    mine = tmp_path / "my comparator.cir"
+    mine.write_text(re.sub(r"(?im)^\* probes.*\n", "", shipped))
+    config = RampAdcConfig(bits=3, comparator=str(mine))
+    data = characterise(config, chips=1, v_reads=(), seed=4, pool=pool, show_progress=False)
+    assert (data["status"].values == 0).all()
+    assert data["rounds"].values.max() > three_bits["rounds"].values.max()
+    assert (data["bracket"].values <= 0.005 * lsb_voltages(CONFIG, float(data["gain"].values[0])) * (1 + 1e-9)).all()
+    # Two brackets of the same threshold overlap.
+    apart = np.abs(data["threshold"].values - three_bits["threshold"].values[:2])
+    assert (apart <= (data["bracket"].values + three_bits["bracket"].values[:2]) / 2).all()
+    assert config_of(data)["comparator"] == str(mine)
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (
+            lambda text: text.replace("comparator inp inn out bias vdd vss", "comparator inp inn out bias vdd"),
+            "comparator",
+        ),
+        (lambda text: text.replace(".subckt comparator inp", ".subckt my_comparator inp"), "unknown subckt"),
+        (lambda text: text.replace("{dvt1}", "{dvt99}"), r"Undefined parameter \[dvt99\]|dvt99"),
+        (lambda text: text.replace(" nch w=8u", " nmos_of_another_kit w=8u"), "nmos_of_another_kit"),
+        (lambda text: text.replace("m1 d1", "r1 d1\nm1 d1"), "r1 d1"),
+    ],
+)
+def test_a_comparator_that_cannot_be_simulated_is_one_clear_error(
+    shipped: str, pool: SimulatorPool, tmp_path: Path, edit: object, says: str
+) -> None:
+    mine = tmp_path / "mine.cir"
+    mine.write_text(edit(shipped))  # type: ignore[operator]
+    with pytest.raises(CosimError, match=f"(?i)operating point was not found.*({says})") as caught:
+        characterise(RampAdcConfig(bits=2, comparator=str(mine)), chips=1, v_reads=(), pool=pool, show_progress=False)
+    assert caught.value.file is not None and Path(caught.value.file).is_file()
+
+
+def test_too_few_chips() -> None:
+    with pytest.raises(CosimError, match="key 'chips': value 0"):
+        characterise(CONFIG, chips=0)
+
+
+class FinerPool(SimulatorPool):
+    """The same decks with a tenth of the tolerances and a quarter of the time step."""
+
+    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
+        return super().run([self._finer(deck) for deck in decks], label)
+
+    @staticmethod
+    def _finer(deck: Deck) -> Deck:
+        if not deck.analyses[0].startswith(".tran"):
+            return deck
+        t = deck.tolerances
+        word, step, *rest = deck.analyses[0].split()
+        finer = deck.with_tolerances(
+            reltol=t.reltol / 10, vntol=t.vntol / 10, abstol=t.abstol / 10, chgtol=t.chgtol / 10
+        )
+        return replace(finer, analyses=(" ".join((word, f"{float(step) / 4:.9g}", *rest)),))
+
+
+def nominal_thresholds(config: RampAdcConfig, pool: SimulatorPool) -> Array:
+    """Thresholds of the nominal chip [LSB of the output, error]."""
+    design = design_column(config)
+    found, _ = find_thresholds([Sample(-1, nominal_chip(config, design=design), 0, config)], pool)
+    assert found[0].search.done.all()
+    return output_error(get_function(config.function), config.bits, found[0].search.value / design.gain(config.v_read))
+
+
+@pytest.fixture
+def sharper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the bracket, so that differences of 0.001 LSB can be seen."""
+    monkeypatch.setattr(characterisation, "TOLERANCE", 0.0005)
+
+
+@pytest.mark.usefixtures("sharper")
+@pytest.mark.parametrize("config", [CONFIG, RampAdcConfig(function="tanh", bits=4)], ids=["3 bits", "4 bits"])
+def test_finer_steps_and_tolerances_move_no_threshold(config: RampAdcConfig, pool: SimulatorPool) -> None:
+    usual = nominal_thresholds(config, pool)
+    with FinerPool(1, use_cache=False, simulator=pool.simulator) as finer:
+        fine = nominal_thresholds(config, finer)
+    assert np.abs(fine - usual).max() < 0.005  # [LSB], the width of a bracket; two brackets of 0.0005 are within
+
+
+@pytest.mark.usefixtures("sharper")
+def test_a_comparator_that_moves_on_forgets(pool: SimulatorPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four lanes that move from threshold to threshold, against one comparator a threshold that never moves."""
+    config = RampAdcConfig(bits=4)
+    lanes = nominal_thresholds(config, pool)
+    monkeypatch.setattr(characterisation, "LANES", 15)
+    held = nominal_thresholds(config, pool)
+    assert np.abs(lanes - held).max() < 0.005  # [LSB]
+
+
+def test_no_warning_is_given_by_a_good_run(pool: SimulatorPool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        characterise(RampAdcConfig(bits=2), chips=1, v_reads=(), pool=pool, show_progress=False)
