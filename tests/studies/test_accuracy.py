@@ -140,7 +140,7 @@ def test_values_without_spread_have_an_interval_without_width(values: np.ndarray
     ("chips", "images", "sigma_chips", "sigma_images", "sigma_rest"),
     [(20, 599, 0.5, 2.0, 1.0), (10, 200, 0.3, 1.0, 1.0), (10, 200, 1.0, 0.3, 1.0), (20, 50, 0.2, 0.5, 2.0)],
 )
-def test_themean_interval_covers_the_truth(
+def test_the_interval_of_a_mean_covers_the_truth(
     chips: int, images: int, sigma_chips: float, sigma_images: float, sigma_rest: float
 ) -> None:
     """Crossed random effects of 300 studies at once.
@@ -164,7 +164,7 @@ def test_themean_interval_covers_the_truth(
     assert 0.90 <= covered / studies <= upper
 
 
-def test_themean_interval_covers_accuracies_of_right_and_wrong() -> None:
+def test_the_interval_of_a_mean_covers_accuracies_of_right_and_wrong() -> None:
     """The same with answers: right where a chip's and an image's ease and luck together exceed a threshold."""
     rng, chips, images, studies = np.random.default_rng(2), 20, 300, 300
     sigma_chip, sigma_image = 0.2, 1.5

@@ -12,9 +12,9 @@ from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.design import column_levels, design_column
 from cosim.errors import CosimError
-from cosim.tiles.behavioural import SETTLING, BehaviouralTile
+from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.chip import TileChip, draw_tile_chip
-from cosim.tiles.config import Nonidealities, TileConfig, input_pulse
+from cosim.tiles.config import SETTLING, Nonidealities, TileConfig, input_pulse
 from cosim.tiles.quantise import dac_codes, dac_values, full_scale, quantise_weights
 from cosim.tiles.quantised import QuantisedTile
 
@@ -168,7 +168,7 @@ def test_amplifier_alone_is_the_integrator_with_a_giving_ground(models: dict[str
     tile = programmed(models["sigmoid"], Nonidealities.only("amplifier"))
     adc, targets = tile.config.adc, chip_of(tile).targets
     g = targets.sum(axis=0)
-    hold = input_pulse(tile.config) / 2 + SETTLING
+    hold = 0.75 * input_pulse(tile.config) + SETTLING
     capacitance = (
         adc.c_fb * (1 + 1 / adc.amplifier_gain)
         + adc.c_bitline / adc.amplifier_gain
