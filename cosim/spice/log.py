@@ -21,7 +21,8 @@ _PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         FailureKind.BAD_NETLIST,
         re.compile(r"undefined parameter|too (many|few) parameters|no such function|syntax error|no data saved"
-                   r"|no job \(|not enough|unimplemented dot command|unknown (parameter|device|function)|matrix is empty", re.I),
+                   r"|no job \(|not enough|unimplemented dot command|unknown (parameter|device|function)"
+                   r"|matrix is empty", re.I),
     ),
     (FailureKind.NO_CONVERGENCE, re.compile(r"out of range for|trouble with", re.I)),
     (
