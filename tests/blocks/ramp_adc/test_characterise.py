@@ -1,4 +1,4 @@
-"""The characterisation: every threshold bracketed in ngspice, figures that follow from it, failures that stay visible."""
+"""The characterisation: every threshold bracketed in ngspice, figures that follow, failures that stay visible."""
 
 import re
 import warnings
@@ -198,7 +198,7 @@ def test_a_comparator_of_the_users_own_is_searched_by_its_sign(
     [
         (
             lambda text: text.replace("comparator inp inn out bias vdd vss", "comparator inp inn out bias vdd"),
-            "comparator",
+            'subcircuit type "comparator"',
         ),
         (lambda text: text.replace(".subckt comparator inp", ".subckt my_comparator inp"), "unknown subckt"),
         (lambda text: text.replace("{dvt1}", "{dvt99}"), r"Undefined parameter \[dvt99\]|dvt99"),

@@ -116,7 +116,9 @@ def test_mismatch_is_found_however_a_transistor_is_written() -> None:
     kind = mismatch_of(text)
     assert kind.names == ("dvt1", "dvt2", "dvt3", "dvt6", "db1", "db2", "db3", "db6")
     np.testing.assert_allclose(kind.sigmas[:4], 4.1e-3 / np.sqrt(8), rtol=1e-12)
-    assert mismatch_of("m1 a b c d nch w=8u l=0.5u\n").sigmas.shape == (0,)
+    assert mismatch_of("* mismatch none\nm1 a b c d nch w=8u l=0.5u\n").sigmas.shape == (0,)
+    with pytest.raises(CosimError, match="takes mismatch"):
+        mismatch_of("m1 a b c d nch w=8u l=0.5u\n")
     with pytest.raises(CosimError, match="w= as a plain number"):
         mismatch_of("m1 a b c d nch w={wide} l=0.5u delvto={a} mulu0={1+b}")
 
