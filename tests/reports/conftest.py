@@ -20,7 +20,7 @@ from cosim.blocks.ramp_adc.fitting import fit as fit_adc
 from cosim.blocks.ramp_adc.functions import differential_error, get_function, output_error
 from cosim.reports import write_report
 
-TRIP = np.array([-5e-4, 1e-3, -4e-4, -5e-2, 5e-2, 4e-1])
+TRIP = np.array([-5e-4, 1e-3, -5e-2, 5e-2, 4e-1])
 HASH = "0123456789abcdef" * 4
 COMMON = {"seed": 1, "deck_hashes": [HASH], "simulator": "made up", "solver": "none"}
 
