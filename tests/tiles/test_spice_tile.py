@@ -201,6 +201,24 @@ def test_offsets_are_those_the_comparators_show(pool: SimulatorPool, models: dic
     assert np.abs(tile.chip.offsets).max() < 6 * sigma + abs(models["sigmoid"].value("offset_mean"))
 
 
+def test_v_read_cancels_in_a_whole_tile(pool: SimulatorPool, models: dict[str, RampAdcModel]) -> None:
+    """Array, integrators and pulses are linear in V_read, so that MAC results stay to the solver's 2 uV of 0.1 V.
+
+    The comparators know volts: their offset (3 mV) and lag move a threshold by up to a third of themselves in units
+    of the MAC result, 1 mV or a tenth of the width of a code; a code moves by one at most.
+    """
+    tile = programmed(config(models["sigmoid"].config), pool)
+    v_reads = (0.15, 0.2, 0.25)
+    mac, codes = tile.at_v_reads(VECTORS, v_reads)
+    assert mac.shape == codes.shape == (3, len(VECTORS), OUTPUTS)
+    gain = models["sigmoid"].mac_gain()
+    np.testing.assert_allclose(mac[0], mac[1], rtol=0, atol=10e-6 / gain)
+    np.testing.assert_allclose(mac[2], mac[1], rtol=0, atol=10e-6 / gain)
+    np.testing.assert_allclose(mac[1] * gain, mac_voltages(tile, VECTORS), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(codes[1], tile.codes(VECTORS, UNUSED))
+    assert np.abs(codes - codes[1]).max() <= 1
+
+
 # --- runs
 
 
