@@ -88,8 +88,11 @@ def convert(mac: NDArray[Any], thresholds: NDArray[Any]) -> NDArray[np.uint8]:
     """Codes (batch, columns) of MAC results (batch, columns) with each column's thresholds (columns, 2^bits - 1).
 
     Thresholds need not rise strictly: a column whose ramp falls somewhere (a cell below its neighbour's lag) is
-    sorted first, since a counter counts clocks and does not care for their order.
+    sorted first, since a counter counts clocks and does not care for their order. A MAC result on a threshold has not
+    passed it. NaN is below everything: a MAC result that is NaN gives code 0, a threshold that is NaN is never passed.
     """
+    if mac.ndim != 2 or thresholds.ndim != 2 or mac.shape[1] != len(thresholds) or thresholds.shape[1] > 255:
+        raise ValueError(f"MAC results {mac.shape} do not fit thresholds {thresholds.shape} of at most 8 bits")
     codes = np.empty(mac.shape, dtype=np.uint8)
     convert_kernel(np.ascontiguousarray(mac), np.sort(thresholds, axis=1), codes)
     return codes
