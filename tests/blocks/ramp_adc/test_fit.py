@@ -1,0 +1,204 @@
+"""The fit: it finds what was planted, says how sure it is, and predicts chips that it did not see."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+
+from cosim.blocks.domain import OutsideDomainWarning
+from cosim.blocks.ramp_adc.behaviour import TRIP_PARAMETERS, RampAdcModel, load_model, trip_points, trip_terms
+from cosim.blocks.ramp_adc.characterisation import lsb_voltages
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.design import column_levels
+from cosim.blocks.ramp_adc.fitting import compare, fit
+from cosim.errors import CosimError
+
+Array = NDArray[np.float64]
+
+PLANTED = np.array([-4e-4, 2e-3, -0.05, 0.03, 0.4])  # a [V], b, l0, l1 [1/V], l2 [1/V]
+
+
+def planted(template: xr.Dataset, noise: float = 0.0, seed: int = 0) -> xr.Dataset:
+    """The template's chips with thresholds that the model makes of `PLANTED`, and `noise` [LSB] on each."""
+    data = template.copy(deep=True)
+    rng = np.random.default_rng(seed)
+    for n in range(data.sizes["sample"]):
+        if data["ramp"].values[n] != "column":
+            continue
+        config = RampAdcConfig(bits=len(data["code"]).bit_length(), v_read=float(data["v_read"].values[n]))
+        levels = column_levels(data["ramp_conductance"].values[n], data["bias_conductance"].values[n], -1, config)
+        data["threshold"][n] = trip_points(levels, data["comparator_offset"].values[n], PLANTED)
+        volts = lsb_voltages(config, float(data["gain"].values[n]))
+        data["threshold"][n] += noise * volts * rng.standard_normal(data.sizes["code"])
+    return data
+
+
+def values(model: RampAdcModel) -> Array:
+    return np.array([model.value(name) for name in TRIP_PARAMETERS])
+
+
+def test_the_equation_by_hand() -> None:
+    levels = np.array([[-0.1, 0.05, 0.15], [0.0, 0.1, 0.3]])
+    trip = np.array([1e-3, 2e-3, 0.1, 0.2, 0.3])
+    got = trip_points(levels, np.array([5e-3, -5e-3]), trip)
+    for chip, offset in enumerate((5e-3, -5e-3)):
+        for k in range(3):
+            level, step = levels[chip, k], levels[chip, k] - levels[chip, max(k - 1, 0)]
+            expected = level + offset + 1e-3 + 2e-3 * level + step * (0.1 + 0.2 * level + 0.3 * step)
+            assert got[chip, k] == pytest.approx(expected, rel=1e-14)
+    assert len(trip_terms(levels)) == len(TRIP_PARAMETERS)
+    np.testing.assert_allclose(trip_points(levels, 0.0, np.zeros(5)), levels)
+
+
+def test_planted_parameters_are_found(three_bits: xr.Dataset) -> None:
+    model = fit(planted(three_bits))
+    np.testing.assert_allclose(values(model), PLANTED, rtol=1e-6, atol=1e-9)  # nothing but rounding stands between
+    assert model.error.rms < 1e-9
+    for name in TRIP_PARAMETERS:
+        parameter = model.parameters[name]
+        assert isinstance(parameter.low, float) and isinstance(parameter.high, float)
+        assert parameter.low <= model.value(name) <= parameter.high
+
+
+def test_intervals_hold_what_they_promise(three_bits: xr.Dataset) -> None:
+    """Over 40 data sets with noise, a 95 % interval holds the planted value in at least 85 % of all cases."""
+    inside, rms = [], []
+    for seed in range(40):
+        model = fit(planted(three_bits, noise=0.01, seed=seed))
+        parameters = [model.parameters[name] for name in TRIP_PARAMETERS]
+        inside.append([each.low <= true <= each.high for each, true in zip(parameters, PLANTED, strict=True)])  # type: ignore[operator]
+        rms.append(model.error.rms)
+    assert np.mean(inside) > 0.85
+    # And they do not promise too little either: they narrow as the noise does.
+    wide, narrow = (fit(planted(three_bits, noise=noise, seed=1)).parameters["a"] for noise in (0.01, 0.001))
+    assert narrow.high - narrow.low == pytest.approx((wide.high - wide.low) / 10, rel=1e-6)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["three_bits", "four_bits"])
+def test_chips_that_the_fit_did_not_see(request: pytest.FixtureRequest, name: str) -> None:
+    """Chips with odd numbers, known conductances and offsets: 0.02 LSB rms is asked for; seen: 0.002."""
+    data: xr.Dataset = request.getfixturevalue(name)
+    model = fit(data)
+    assert model.error.rms <= 0.02 and model.error.maximum <= 0.05 and model.error.within_limit
+    comparison = compare(model, data)
+    held = comparison.held_out
+    assert set(data["chip"].values[held]) == {1, 3, 5, 7}
+    assert model.error.rms == pytest.approx(np.sqrt(np.mean(comparison.error[held] ** 2)), rel=1e-12)
+    assert model.error.maximum == pytest.approx(np.abs(comparison.error[held]).max(), rel=1e-12)
+    assert model.error.points == held.sum() * data.sizes["code"]
+    # In LSB of the output: the volts of a threshold's error over alpha LSB / g'(x).
+    lsb = np.abs((comparison.predicted - comparison.measured)[held] / comparison.error[held])
+    assert (lsb > 5e-3).all() and (lsb < 0.2).all()
+
+
+def test_the_fit_does_not_look_at_the_held_out_chips(three_bits: xr.Dataset) -> None:
+    spoiled = three_bits.copy(deep=True)
+    spoiled["threshold"][spoiled["chip"].values % 2 == 1] += 0.01
+    np.testing.assert_array_equal(values(fit(spoiled)), values(fit(three_bits)))
+    assert fit(spoiled).error.rms > 0.1
+
+
+def test_the_comparison_leaves_out_the_fixed_ramp(three_bits: xr.Dataset) -> None:
+    comparison = compare(fit(three_bits), three_bits)
+    fixed = three_bits["ramp"].values == "fixed"
+    assert np.isnan(comparison.predicted[fixed]).all() and np.isfinite(comparison.predicted[~fixed]).all()
+    assert not comparison.held_out[fixed].any() and not comparison.held_out[three_bits["chip"].values == -1].any()
+
+
+def test_the_model_predicts_what_the_comparison_says(three_bits: xr.Dataset) -> None:
+    model, chip = fit(three_bits), 13  # chip 0 at 0.25 V
+    assert three_bits["v_read"].values[chip] == 0.25
+    ramp, bias = three_bits["ramp_conductance"].values[chip], three_bits["bias_conductance"].values[chip]
+    offset = float(three_bits["comparator_offset"].values[chip])
+    volts = model.threshold_voltages(ramp, bias, offset, 0.25)
+    np.testing.assert_allclose(volts, compare(model, three_bits).predicted[chip], rtol=1e-12)
+    gain = float(three_bits["gain"].values[chip])
+    np.testing.assert_allclose(model.thresholds(ramp, bias, offset, 0.25), volts / gain, rtol=1e-12)
+    assert model.mac_gain(0.25) == pytest.approx(gain, rel=1e-12)
+    many = model.thresholds(np.stack([ramp, ramp]), np.stack([bias, bias]), np.array([offset, 0.0]))
+    assert many.shape == (2, 7)
+
+
+def test_too_few_chips_are_refused(three_bits: xr.Dataset) -> None:
+    chip = three_bits["chip"].values
+    for kept in ((0, 1), (0, 2), (1, 3, 5), (-1,)):
+        few = three_bits.isel(sample=np.isin(chip, kept))
+        with pytest.raises(CosimError, match="at least two chips to fit and one to judge"):
+            fit(few)
+    fit(three_bits.isel(sample=np.isin(chip, (0, 1, 2))))
+
+
+def test_failed_points_are_refused_unless_allowed(three_bits: xr.Dataset) -> None:
+    failed = three_bits.copy(deep=True)
+    failed["status"][3] = 1
+    failed["threshold"][3] = np.nan
+    with pytest.raises(CosimError, match="1 of 18 samples of this data set failed"):
+        fit(failed)
+    model = fit(failed, allow_failed=True)
+    assert model.error.rms <= 0.02 and model.provenance["data_set"]["failed"] == 1
+    without = fit(three_bits.isel(sample=np.arange(18) != 3))
+    np.testing.assert_allclose(values(model), values(without), rtol=1e-12)
+
+
+def test_the_statistics_of_offsets_and_energies(three_bits: xr.Dataset) -> None:
+    model = fit(three_bits)
+    offsets = three_bits["comparator_offset"].values
+    assert model.value("offset_mean") == offsets[0]  # the nominal comparator's
+    sigma = model.parameters["offset_sigma"]
+    assert sigma.value == pytest.approx(offsets[1:9].std(ddof=1), rel=1e-12)
+    # 7 degrees of freedom: sqrt(7 / 16.01) and sqrt(7 / 1.690).
+    assert (sigma.low, sigma.high) == pytest.approx((0.6612 * sigma.value, 2.0353 * sigma.value), rel=1e-3)  # type: ignore[operator]
+    assert model.value("ramp_energy") == pytest.approx(three_bits["ramp_energy"].values[1:9].mean(), rel=1e-12)
+    drawn = model.draw_offsets(4000, np.random.default_rng(1))
+    assert drawn.mean() == pytest.approx(model.value("offset_mean"), abs=4 * model.value("offset_sigma") / 60)
+    assert drawn.std() == pytest.approx(model.value("offset_sigma"), rel=0.05)
+
+
+def test_a_model_comes_back_from_its_file_bit_for_bit(three_bits: xr.Dataset, tmp_path: Path) -> None:
+    model = fit(three_bits)
+    model.save(tmp_path / "adc.json")
+    loaded = load_model(tmp_path / "adc.json")
+    assert loaded.parameters == model.parameters and loaded.error == model.error and loaded.domain == model.domain
+    assert loaded.config == model.config and loaded.gain == model.gain and loaded.bias_sign == model.bias_sign
+    np.testing.assert_array_equal(loaded.ramp_target, model.ramp_target)
+    ramp, bias = (three_bits[f"{name}_conductance"].values[:9] for name in ("ramp", "bias"))
+    offset = three_bits["comparator_offset"].values[:9]
+    np.testing.assert_array_equal(loaded.thresholds(ramp, bias, offset), model.thresholds(ramp, bias, offset))
+    loaded.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "adc.json").read_bytes()
+    assert (tmp_path / "adc.json").stat().st_size < 100_000
+
+
+def test_a_model_above_its_limit_is_refused(three_bits: xr.Dataset, tmp_path: Path) -> None:
+    fit(three_bits, limit=1e-6).save(tmp_path / "adc.json")
+    with pytest.raises(CosimError, match="exceeds its limit"):
+        load_model(tmp_path / "adc.json")
+    load_model(tmp_path / "adc.json", accept=True)
+
+
+def test_leaving_the_domain_is_said_and_counted(three_bits: xr.Dataset) -> None:
+    model = fit(three_bits)
+    ramp, bias = model.ramp_target, model.bias_target
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.thresholds(ramp, bias, model.value("offset_mean"), 0.15)
+    with pytest.warns(OutsideDomainWarning, match=r"1 of 1 values of 'v_read'.*0\.15 to 0\.25"):
+        model.thresholds(ramp, bias, 0.0, 0.3)
+    with pytest.warns(OutsideDomainWarning, match="2 of 3 values of 'offset'"):
+        model.thresholds(np.stack([ramp] * 3), np.stack([bias] * 3), np.array([-0.1, 0.0, 0.1]))
+    with pytest.warns(OutsideDomainWarning, match=rf"1 of {len(ramp) + len(bias)} values of 'conductance'"):
+        model.thresholds(np.array([1e-7, *ramp[1:]]), bias, 0.0)  # a cell stuck off
+    assert model.domain.outside == {"v_read": 1, "offset": 2, "conductance": 1}
+
+
+def test_ideal_thresholds_and_function_of_the_model(four_bits: xr.Dataset) -> None:
+    model = fit(four_bits)
+    np.testing.assert_allclose(model.ideal, np.arctanh(np.arange(-7, 8) / 8), rtol=1e-12)
+    assert model.function.name == "tanh"
+    nominal = model.thresholds(model.ramp_target, model.bias_target, model.value("offset_mean"))
+    assert np.abs(model.function.value(nominal) - np.arange(-7, 8) / 8).max() * 8 < 0.2  # the comparator's lag remains
+    assert replace(model, gain=2 * model.gain).mac_gain() == 2 * model.mac_gain()
