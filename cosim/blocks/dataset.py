@@ -17,7 +17,7 @@ import xarray as xr
 
 from cosim.errors import CosimError
 from cosim.files import write_atomically
-from cosim.provenance import canonical_json, provenance
+from cosim.provenance import canonical_json, provenance, sha256_of_json
 
 SCHEMA = "cosim.dataset/1"
 REQUIRED_ATTRIBUTES = (
@@ -163,6 +163,21 @@ def deck_hashes(data: xr.Dataset, *, file: str | Path | None = None) -> tuple[st
     if "deck_hash" not in data.variables:
         raise CosimError("the data set lacks the variable 'deck_hash'", file=file)
     return tuple(str(each) for each in data["deck_hash"].values)
+
+
+def origin_of(data: xr.Dataset) -> dict[str, Any]:
+    """Where a model that is fitted to this data set comes from: simulator, seed, sizes, decks, device."""
+    hashes = deck_hashes(data)
+    return provenance(
+        data_set={
+            **{name: data.attrs[name] for name in ("created", "simulator", "solver", "seed")},
+            "sizes": {str(name): int(size) for name, size in data.sizes.items()},
+            "failed": failed_points(data),
+            "decks": len(hashes),
+            "decks_sha256": sha256_of_json(list(hashes)),
+        },
+        device={"name": data.attrs["device"], "sha256": data.attrs["device_sha256"]},
+    )
 
 
 def config_of(data: xr.Dataset) -> dict[str, Any]:

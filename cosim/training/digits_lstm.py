@@ -81,11 +81,11 @@ def train(
     import torch
 
     from cosim.training.loop import accuracies_under_error, fit, one_thread
-    from cosim.training.model import Hardware, TrainingLstm
+    from cosim.training.model import TrainingHardware, TrainingLstm
 
     if form == "qat" and start is None:
         start = train("float", bits, seed, epochs=epochs, w_max=w_max, progress=progress).weights
-    hardware = Hardware(bits, w_max, weight_noise)
+    hardware = TrainingHardware(bits, w_max, weight_noise)
     recipe = dataclasses.replace(RECIPES[form], epochs=epochs or RECIPES[form].epochs)
     stream = np.random.SeedSequence(seed).spawn(2)[int(form == "qat")]
     generator = torch.Generator().manual_seed(int(stream.generate_state(1)[0]))

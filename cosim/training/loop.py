@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
 from cosim.datasets.digits import Digits
-from cosim.training.model import Hardware, TrainingLstm
+from cosim.training.model import TrainingHardware, TrainingLstm
 from cosim.training.recipe import VALIDATION_DRAWS, Recipe
 
 
@@ -22,7 +22,7 @@ def fit(
     validation: Digits,
     recipe: Recipe,
     w_max: float,
-    hardware: Hardware | None,
+    hardware: TrainingHardware | None,
     generator: torch.Generator,
     progress: Callable[[int], object],
 ) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def fit(
     return best
 
 
-def validation_loss(model: TrainingLstm, validation: Digits, hardware: Hardware | None) -> float:
+def validation_loss(model: TrainingLstm, validation: Digits, hardware: TrainingHardware | None) -> float:
     """Mean cross-entropy of the validation images, under `hardware` over the same few chips at each call."""
     sequences, labels = tensors(validation)
     chips = torch.Generator().manual_seed(0)
@@ -72,7 +72,7 @@ def validation_loss(model: TrainingLstm, validation: Digits, hardware: Hardware 
 
 
 def accuracies_under_error(
-    model: TrainingLstm, images: Digits, hardware: Hardware, draws: int, seed: int
+    model: TrainingLstm, images: Digits, hardware: TrainingHardware, draws: int, seed: int
 ) -> list[float]:
     """Accuracy on quantised hardware with programming error of the weights, for each of `draws` chips."""
     sequences, labels = tensors(images)

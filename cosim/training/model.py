@@ -23,7 +23,7 @@ SINGLE_TIE = 1e-6  # as TIE, for sums in float32
 
 
 @dataclass(frozen=True)
-class Hardware:
+class TrainingHardware:
     """What the forward pass imitates.
 
     bits: width of input DAC, weights and ramp ADC.
@@ -86,7 +86,7 @@ class TrainingLstm(torch.nn.Module):
         self.head_weights = torch.nn.Parameter(uniform(hidden, classes))
         self.head_bias = torch.nn.Parameter(torch.zeros(classes))
 
-    def effective_gates(self, hardware: Hardware | None, generator: torch.Generator | None) -> Tensor:
+    def effective_gates(self, hardware: TrainingHardware | None, generator: torch.Generator | None) -> Tensor:
         """The gates' weights as they act: quantised, and with programming error when a generator is given."""
         if hardware is None:
             return self.gates
@@ -99,7 +99,7 @@ class TrainingLstm(torch.nn.Module):
     def forward(
         self,
         sequences: Tensor,
-        hardware: Hardware | None = None,
+        hardware: TrainingHardware | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """(logits, excess) of `sequences` (batch, steps, inputs): logits (batch, classes), and a scalar.
@@ -125,7 +125,7 @@ class TrainingLstm(torch.nn.Module):
         return h @ self.head_weights + self.head_bias, excess
 
     @staticmethod
-    def activate(mac: Tensor, hardware: Hardware | None) -> list[Tensor]:
+    def activate(mac: Tensor, hardware: TrainingHardware | None) -> list[Tensor]:
         """Activations of the four gates from their MAC results, `mac` of shape (4, batch, hidden)."""
         functions = [GATE_FUNCTIONS[gate] for gate in GATES]
         if hardware is None:

@@ -57,10 +57,10 @@ def test_quantisers_forward_and_backward(torch: Any) -> None:
 
 
 def test_weight_noise_is_in_the_forward_pass_only(torch: Any) -> None:
-    from cosim.training.model import Hardware, TrainingLstm
+    from cosim.training.model import TrainingHardware, TrainingLstm
 
     model = TrainingLstm(8, 32, 10, torch.Generator().manual_seed(0))
-    hardware = Hardware(5, 2.0, 0.025)
+    hardware = TrainingHardware(5, 2.0, 0.025)
     noisy = model.effective_gates(hardware, torch.Generator().manual_seed(1))
     error = (noisy - model.effective_gates(hardware, None)).detach().numpy()
     assert error.std() == pytest.approx(0.05, rel=0.05)
@@ -69,13 +69,13 @@ def test_weight_noise_is_in_the_forward_pass_only(torch: Any) -> None:
 
 
 def test_the_model_is_the_network_on_quantised_tiles(torch: Any) -> None:
-    from cosim.training.model import Hardware, TrainingLstm
+    from cosim.training.model import TrainingHardware, TrainingLstm
 
     weights, images = shipped_weights("qat", 5), load_digits("test")
     model = TrainingLstm(8, 32, 10, torch.Generator().manual_seed(0)).double()
     model.take({name: getattr(weights, name) for name in ("gates", "head_weights", "head_bias")})
     with torch.no_grad():
-        logits = model(torch.tensor(images.sequences).double(), Hardware(5, 2.0, 0.0))[0].numpy()
+        logits = model(torch.tensor(images.sequences).double(), TrainingHardware(5, 2.0, 0.0))[0].numpy()
     on_tiles = digits_network(weights, 5).forward(images.sequences, np.random.default_rng(0))
     # float32 cells against float64 ones: now and then h lies so near a rounding edge of the DAC that it matters
     same = np.all(np.abs(logits - on_tiles) < 1e-3, axis=1)

@@ -21,10 +21,9 @@ from cosim.blocks.crossbar.behaviour import RESISTANCES, Comparison, CrossbarMod
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
-from cosim.blocks.dataset import config_of, deck_hashes, failed_points
+from cosim.blocks.dataset import config_of, failed_points, origin_of
 from cosim.blocks.model import Domain, ModelError, Parameter
 from cosim.errors import CosimError
-from cosim.provenance import provenance, sha256_of_json
 
 Array = NDArray[np.float64]
 
@@ -92,7 +91,7 @@ def fit(
         error_linear=_held_out(comparison, "linear", linear_limit),
         domain=_domain(sweeps),
         errors={cell: {part: _size(comparison, cell, (part,)) for part in PARTS} for cell in ("linear", "sinh")},
-        provenance=_provenance(data, failed),
+        provenance=origin_of(data),
     )
 
 
@@ -234,22 +233,4 @@ def _domain(sweeps: list[_Sweep]) -> Domain:
             ),
             "voltage": (-voltage, voltage),
         }
-    )
-
-
-def _provenance(data: xr.Dataset, failed: int) -> dict[str, Any]:
-    hashes = deck_hashes(data)
-    return provenance(
-        data_set={
-            "created": data.attrs["created"],
-            "simulator": data.attrs["simulator"],
-            "solver": data.attrs["solver"],
-            "seed": data.attrs["seed"],
-            "arrays": int(data.sizes["array"]),
-            "vectors": int(data.sizes["vector"]),
-            "failed": failed,
-            "decks": len(hashes),
-            "decks_sha256": sha256_of_json(list(hashes)),
-        },
-        device={"name": data.attrs["device"], "sha256": data.attrs["device_sha256"]},
     )

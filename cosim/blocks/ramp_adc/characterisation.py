@@ -22,7 +22,7 @@ from cosim.blocks.ramp_adc.design import (
     column_levels,
     design_column,
 )
-from cosim.blocks.ramp_adc.functions import differential_error, get_function, ideal_thresholds, output_error
+from cosim.blocks.ramp_adc.functions import differential_error, get_function, lsb_at_thresholds, output_error
 from cosim.blocks.ramp_adc.netlist import (
     column_lines,
     comparator_lines,
@@ -134,10 +134,8 @@ def fixed_levels(config: RampAdcConfig, design: ColumnDesign) -> Array:
 
 
 def lsb_voltages(config: RampAdcConfig, gain: float) -> Array:
-    """Volts of input per output LSB at each ideal threshold: alpha LSB / g'(x_k); shape (thresholds,)."""
-    function = get_function(config.function)
-    x = ideal_thresholds(function, config.bits)
-    return np.asarray(gain * (function.high - function.low) / (1 << config.bits) / function.slope(x))
+    """Volts of input per output LSB at each ideal threshold, for `gain` volts a unit; shape (thresholds,)."""
+    return gain * lsb_at_thresholds(get_function(config.function), config.bits)
 
 
 def levels_of(sample: Sample, design: ColumnDesign) -> Array:

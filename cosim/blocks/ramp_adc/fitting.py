@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from cosim.blocks.dataset import config_of, deck_hashes, failed_points
+from cosim.blocks.dataset import config_of, failed_points, origin_of
 from cosim.blocks.model import Domain, ModelError, Parameter
 from cosim.blocks.ramp_adc.behaviour import DESCRIPTIONS, TRIP_PARAMETERS, UNITS, RampAdcModel, trip_points, trip_terms
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels
-from cosim.blocks.ramp_adc.functions import get_function
+from cosim.blocks.ramp_adc.functions import get_function, lsb_at_thresholds
 from cosim.errors import CosimError
-from cosim.provenance import provenance, sha256_of_json
 
 Array = NDArray[np.float64]
 
@@ -92,7 +90,7 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
             held_out="all thresholds of the chips with odd numbers, at each V_read",
         ),
         domain=_domain(data, usable),
-        provenance=_provenance(data, failed),
+        provenance=origin_of(data),
     )
 
 
@@ -118,9 +116,7 @@ class _Points:
         self.offset = data["comparator_offset"].values
         self.v_read = data["v_read"].values
         self.measured = data["threshold"].values
-        function = get_function(config.function)
-        step = (function.high - function.low) / (1 << config.bits)
-        self.lsb = data["gain"].values[:, None] * step / function.slope(data["ideal_threshold"].values)
+        self.lsb = data["gain"].values[:, None] * lsb_at_thresholds(get_function(config.function), config.bits)
 
     def levels(self, which: NDArray[np.bool_]) -> Array:
         """Ramp levels that follow from the conductances [V], shape (chosen samples, thresholds)."""
@@ -196,21 +192,4 @@ def _domain(data: xr.Dataset, usable: NDArray[np.bool_]) -> Domain:
             # Programming errors are additive, so another chip's cells leave the seen range by a few sigma.
             "conductance": (float(max(cells.min() * 0.5, 0.0)), float(cells.max() * 1.1)),
         }
-    )
-
-
-def _provenance(data: xr.Dataset, failed: int) -> dict[str, Any]:
-    hashes = deck_hashes(data)
-    return provenance(
-        data_set={
-            "created": data.attrs["created"],
-            "simulator": data.attrs["simulator"],
-            "solver": data.attrs["solver"],
-            "seed": data.attrs["seed"],
-            "samples": int(data.sizes["sample"]),
-            "failed": failed,
-            "decks": len(hashes),
-            "decks_sha256": sha256_of_json(list(hashes)),
-        },
-        device={"name": data.attrs["device"], "sha256": data.attrs["device_sha256"]},
     )

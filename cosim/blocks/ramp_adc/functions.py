@@ -113,3 +113,12 @@ def differential_error(function: ActivationFunction, bits: int, x: Array) -> Arr
     """DNL [LSB] of the codes between two thresholds: (g(x_k+1) - g(x_k)) / LSB - 1; shape (..., 2^bits - 2)."""
     lsb = (function.high - function.low) / (1 << bits)
     return np.asarray(np.diff(function.value(x), axis=-1) / lsb - 1.0)
+
+
+def lsb_at_thresholds(function: ActivationFunction, bits: int) -> Array:
+    """Input width of one output LSB at each ideal threshold, LSB / g'(x_k), in units of the MAC result.
+
+    Shape (2^bits - 1,). It turns a small error of a threshold into one of the output.
+    """
+    lsb = (function.high - function.low) / (1 << bits)
+    return np.asarray(lsb / function.slope(ideal_thresholds(function, bits)))
