@@ -122,7 +122,5 @@ def test_a_long_value_does_not_bury_the_message() -> None:
 def test_did_you_mean() -> None:
     assert did_you_mean("sigmod", ["sigmoid", "tanh"]) == " Did you mean 'sigmoid'?"
     assert did_you_mean("relu", ["sigmoid", "tanh"]) == ""
-    text = str(
-        CosimError("no such function." + did_you_mean("sigmod", ["sigmoid"]), allowed=["sigmoid", "tanh"])
-    )
+    text = str(CosimError("no such function." + did_you_mean("sigmod", ["sigmoid"]), allowed=["sigmoid", "tanh"]))
     assert text == "no such function. Did you mean 'sigmoid'? Allowed: sigmoid, tanh."

@@ -122,9 +122,7 @@ def test_data_is_found_by_its_folders(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "COSIM_DATA names" in whats_lacking(doctor.examine())
 
 
-def test_probe_is_kept_and_looks_again_when_the_file_changes(
-    own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_probe_is_kept_and_looks_again_when_the_file_changes(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = library.probe()
     kept = json.loads((own_cache / "ngspice.json").read_text())
     assert kept["found"]["version"] == first.version

@@ -47,9 +47,7 @@ def test_an_unknown_device_is_answered_with_the_nearest(tmp_path: Path) -> None:
         resources.device_folder(tmp_path)
 
 
-def test_an_installed_package_carries_the_folders_inside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_package_carries_the_folders_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "cosim"
     (package / "netlists").mkdir(parents=True)
     (package / "netlists" / "part.cir").write_text("* part\n")
@@ -59,9 +57,7 @@ def test_an_installed_package_carries_the_folders_inside(
         resources.device_names()
 
 
-def test_a_shipped_file_is_found_or_the_list_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shipped_file_is_found_or_the_list_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shipped").mkdir()
     (tmp_path / "shipped" / "ramp_adc.json").touch()
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path)

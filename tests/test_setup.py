@@ -139,12 +139,8 @@ def test_sources_are_the_distributions_own(get_ngspice: ModuleType, monkeypatch:
             "Packages|http://mirror.example/debian/|bookworm|non-free|$(SIGNED_BY)",
         ]
     )
-    monkeypatch.setattr(
-        get_ngspice, "run", lambda command, *rest: subprocess.CompletedProcess(command, 0, listing, "")
-    )
-    monkeypatch.setattr(
-        get_ngspice, "os_release", lambda: {"VERSION_CODENAME": "bookworm", "ID": "none-such"}
-    )
+    monkeypatch.setattr(get_ngspice, "run", lambda command, *rest: subprocess.CompletedProcess(command, 0, listing, ""))
+    monkeypatch.setattr(get_ngspice, "os_release", lambda: {"VERSION_CODENAME": "bookworm", "ID": "none-such"})
     assert get_ngspice.source_lines() == [
         "deb http://mirror.example/debian/ bookworm main",
         "deb http://mirror.example/debian/ bookworm-backports main",

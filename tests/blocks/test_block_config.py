@@ -112,9 +112,7 @@ def test_a_float_written_into_a_file_comes_back_bit_for_bit(value: float) -> Non
         ("bits = ", ["not valid TOML"]),
     ],
 )
-def test_each_mistake_names_file_and_key_and_what_is_right(
-    tmp_path: Path, text: str, parts: list[str]
-) -> None:
+def test_each_mistake_names_file_and_key_and_what_is_right(tmp_path: Path, text: str, parts: list[str]) -> None:
     message = refusal(tmp_path, text)
     assert message.startswith(str(tmp_path / "block.toml"))
     for part in parts:

@@ -129,9 +129,7 @@ def without_unit(name: str) -> Callable[[xr.Dataset], Any]:
         (lambda data: data.__delitem__("status"), "lacks the variable 'status'"),
     ],
 )
-def test_what_breaks_the_contract_is_not_written(
-    tmp_path: Path, spoil: Callable[[xr.Dataset], Any], says: str
-) -> None:
+def test_what_breaks_the_contract_is_not_written(tmp_path: Path, spoil: Callable[[xr.Dataset], Any], says: str) -> None:
     data = made()
     spoil(data)
     assert says in refused(data, tmp_path / "x.nc")
@@ -148,9 +146,7 @@ def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
         load_dataset(tmp_path / "x.nc")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"a,b\n1,2\n", b"\x89HDF\r\n\x1a\n" + bytes(40), b"CDF\x01" + bytes(40)]
-)
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x89HDF\r\n\x1a\n" + bytes(40), b"CDF\x01" + bytes(40)])
 def test_a_file_that_is_no_netcdf_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.nc").write_bytes(content)
     with pytest.raises(CosimError, match=r"x\.nc: not a NetCDF file"):
@@ -172,9 +168,7 @@ def test_a_netcdf_file_of_somebody_else_is_one_clear_error(tmp_path: Path) -> No
 
 def test_another_block_is_refused(tmp_path: Path) -> None:
     path = save_dataset(made(), tmp_path / "x.nc")
-    with pytest.raises(
-        CosimError, match=r"value 'ramp_adc': this data set is of another block\. Allowed: crossbar"
-    ):
+    with pytest.raises(CosimError, match=r"value 'ramp_adc': this data set is of another block\. Allowed: crossbar"):
         load_dataset(path, "crossbar")
 
 

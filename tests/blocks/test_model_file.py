@@ -24,9 +24,7 @@ def saved(path: Path, **changes: Any) -> ModelFile:
         "parameters": {
             "lag": Parameter(9.6e-9, "s", 9.1e-9, 10.1e-9, "first-order lag of the ramp"),
             "steps": Parameter((1.0, 0.1 + 0.2), "V"),
-            "gain": Parameter(
-                ((1.0, 2.0), (3.0, 4.0)), "1", ((0.9, 1.9), (2.9, 3.9)), ((1.1, 2.1), (3.1, 4.1))
-            ),
+            "gain": Parameter(((1.0, 2.0), (3.0, 4.0)), "1", ((0.9, 1.9), (2.9, 3.9)), ((1.1, 2.1), (3.1, 4.1))),
         },
         "settings": {"bits": 5, "function": "sigmoid", "clock": np.float64(1e8), "codes": np.arange(3)},
         "error": ModelError(0.012, 0.08, "LSB", 248, 0.02, "chips 24 to 31"),
@@ -203,9 +201,7 @@ def test_a_file_with_a_wrong_structure_is_one_clear_error(
 
 def test_a_model_that_is_too_large_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(CosimError, match="too large for a model file"):
-        saved(
-            tmp_path / "m.json", parameters={"table": Parameter(tuple(np.linspace(0, 1, 9000).tolist()), "V")}
-        )
+        saved(tmp_path / "m.json", parameters={"table": Parameter(tuple(np.linspace(0, 1, 9000).tolist()), "V")})
     assert os.listdir(tmp_path) == []
 
 

@@ -18,9 +18,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, EntryPoint]
     yield points
 
 
-def offer(
-    points: dict[str, EntryPoint], monkeypatch: pytest.MonkeyPatch, name: str, **attributes: object
-) -> None:
+def offer(points: dict[str, EntryPoint], monkeypatch: pytest.MonkeyPatch, name: str, **attributes: object) -> None:
     """Install a block as another distribution would."""
     module = ModuleType(f"other_{name}")
     module.__dict__.update(attributes)
@@ -56,9 +54,7 @@ def test_the_list_is_for_machines_and_does_not_start_a_simulator() -> None:
 def test_an_unknown_block_is_answered_with_the_nearest_and_the_list() -> None:
     with pytest.raises(CosimError) as caught:
         registry.get_block("ramp-adc")
-    assert str(caught.value).startswith(
-        "value 'ramp-adc': unknown block. Did you mean 'ramp_adc'? Allowed: ramp_adc, "
-    )
+    assert str(caught.value).startswith("value 'ramp-adc': unknown block. Did you mean 'ramp_adc'? Allowed: ramp_adc, ")
     assert caught.value.exit_code == 2
 
 
@@ -79,9 +75,7 @@ def test_a_block_that_lacks_something_is_named_with_what_it_lacks(
     offer(installed, monkeypatch, "sar", **{name: part for name, part in COMPLETE.items() if name != "fit"})
     with pytest.raises(CosimError, match="this block lacks: fit"):
         registry.get_block("sar")
-    offer(
-        installed, monkeypatch, "sar", **{name: part for name, part in COMPLETE.items() if name != "SWEEPS"}
-    )
+    offer(installed, monkeypatch, "sar", **{name: part for name, part in COMPLETE.items() if name != "SWEEPS"})
     assert registry.list_blocks()[-1] == {"name": "sar", "error": "value 'sar': this block lacks: SWEEPS"}
 
 

@@ -115,9 +115,7 @@ def test_each_mistake_names_file_and_key_and_what_is_right(
         ("v_0", "0 V", "above 0 V"),
     ],
 )
-def test_parameters_that_contradict_each_other_are_refused(
-    folder: Path, key: str, value: str, allowed: str
-) -> None:
+def test_parameters_that_contradict_each_other_are_refused(folder: Path, key: str, value: str, allowed: str) -> None:
     text = (folder / "parameters.toml").read_text()
     wide = re.sub(rf"(\[{key}\]\n)value = .*", rf'\1value = "{value}"', text)
     unit = value.split()[1] if " " in value else ""

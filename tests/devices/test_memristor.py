@@ -170,9 +170,7 @@ def sheet(file: Path, name: str) -> list[list[float]]:
         wanted = next(each.get(link) for each in sheets if each.get("name") == name)
         links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
         target = next(each.get("Target", "") for each in links if each.get("Id") == wanted)
-        rows = ElementTree.fromstring(archive.read("xl/" + re.sub("^/?(xl/)?", "", target))).iter(
-            f"{space}row"
-        )
+        rows = ElementTree.fromstring(archive.read("xl/" + re.sub("^/?(xl/)?", "", target))).iter(f"{space}row")
         return [[float(cell.text or "nan") for cell in row.iter(f"{space}v")] for row in list(rows)[1:]]
 
 
