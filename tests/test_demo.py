@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,10 +24,13 @@ from cosim.datasets.digits import Digits, load_digits
 from cosim.demo import DemoOptions, run_demo
 from cosim.files import sha256_of
 from cosim.networks.lstm import GATES
+from cosim.networks.weights import Form, LstmWeights, WeightsMetadata
 from cosim.spice import Deck, SimulatorPool, Tolerances
 from cosim.tiles.config import Nonidealities
+from cosim.tiles.quantise import quantise_weights
 
-IMAGES, STEPS, HIDDEN, BITS = 40, 1, 32, 3
+IMAGES, STEPS, BITS, INPUTS, HIDDEN = 40, 2, 3, 8, 4
+ROWS = 2 * (INPUTS + HIDDEN + 1)
 OPTIONS = DemoOptions(spice_chips=4, chips=2, images=1, seed=7, workers=2)
 
 
@@ -36,10 +41,23 @@ def few_digits(split: str) -> Digits:
     return replace(few, sequences=few.sequences[:, 3 : 3 + STEPS])
 
 
+def small_weights(form: Form) -> LstmWeights:
+    """A network of four hidden units in place of the shipped one; random, so its accuracy is that of guessing."""
+    rng = np.random.default_rng(1)
+    gates = rng.uniform(-2, 2, (4, INPUTS + HIDDEN + 1, HIDDEN))
+    bits = 5 if form == "qat" else None
+    return LstmWeights(
+        gates=quantise_weights(gates, bits, 2.0) if bits else gates,
+        head_weights=rng.normal(0, 1, (HIDDEN, 10)),
+        head_bias=np.zeros(10),
+        metadata=WeightsMetadata(form, bits, 2.0, 1, command="none"),
+    )
+
+
 def small_crossbar(config: crossbar.Config, **options: Any) -> Any:
     """The size of the network's tiles alone, with few vectors."""
-    config = config.model_copy(update={"rows": 82, "columns": HIDDEN})
-    return crossbar.characterise(config, **{**options, "sizes": [(82, HIDDEN)], "arrays": 2, "vectors": 3})
+    config = config.model_copy(update={"rows": ROWS, "columns": HIDDEN})
+    return crossbar.characterise(config, **{**options, "sizes": [(ROWS, HIDDEN)], "arrays": 2, "vectors": 3})
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +69,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, own_cache: Path) -> SimpleName
         warnings.simplefilter("ignore", OutsideDomainWarning)
         patch.setattr(demo, "BITS", BITS)
         patch.setattr(demo, "load_digits", few_digits)
+        patch.setattr(demo, "shipped_weights", small_weights)
         reduced = SimpleNamespace(Config=crossbar.Config, characterise=small_crossbar, fit=crossbar.fit)
         patch.setattr(demo, "crossbar", reduced)
         results = run_demo(folder, OPTIONS, said.append, "cosim demo --reduced")
@@ -168,17 +187,29 @@ def test_nothing_temporary_is_left(run: SimpleNamespace) -> None:
 
 
 def as_deck(text: str) -> Deck:
-    """A kept netlist as a deck; its own `.options` win over those that a deck adds, for they come first."""
+    """The deck whose text this is."""
     lines = text.splitlines()
-    saves = tuple(name for line in lines if line.startswith(".save") for name in line.split()[1:])
-    (analysis,) = (line for line in lines if line.startswith((".tran", ".op", ".dc")))
-    kept = (
-        line for line in lines[1:] if not line.startswith((".save", ".tran", ".end\n", ".options")) and line != ".end"
+    first = next(number for number, line in enumerate(lines) if line.startswith(".options"))
+    options = [word.split("=") for line in lines[first:] if line.startswith(".options") for word in line.split()[1:]]
+    values = {option[0]: option[1] for option in options if len(option) == 2}
+    known = {"temp": "temperature", "method": "method", "maxord": "maxord", "itl1": "itl1", "itl4": "itl4"}
+    tolerances = Tolerances(
+        **{
+            known.get(name, name): parsed(value)
+            for name, value in values.items()
+            if name not in ("tnom", "num_threads")
+        }
     )
-    method = re.search(r"method=(\w+)", text)
-    assert method is not None
-    number = {name: float(re.findall(rf"\b{name}=(\S+)", text)[-1]) for name in ("reltol", "abstol", "vntol", "chgtol")}
-    return Deck("again", "\n".join(kept), (analysis,), saves, Tolerances(**number, method=method[1]))
+    saves = tuple(name for line in lines if line.startswith(".save") for name in line.split()[1:])
+    analysis = next(line for line in lines[first:] if line.startswith(".tran"))
+    return Deck(lines[0].removeprefix("* "), "\n".join(lines[1:first]), (analysis,), saves, tolerances)
+
+
+def parsed(value: str) -> str | int | float:
+    try:
+        return int(value)
+    except ValueError:
+        return float(value) if value[0].isdigit() else value
 
 
 @pytest.mark.parametrize(
@@ -194,7 +225,9 @@ def test_a_kept_deck_runs_again(
     text = (run.folder / "decks" / f"{name}.cir").read_text()
     assert ".include" not in text.lower()
     assert text.rstrip().endswith(".end")
-    (result,) = pool.run([as_deck(text)])
+    deck = as_deck(text)
+    assert deck.text(klu=True) == text  # so it is this file that runs
+    (result,) = pool.run([deck])
     assert result.ok, result.log
     assert check(result)
 
@@ -209,3 +242,29 @@ def test_the_report_is_one_file_that_needs_no_other(run: SimpleNamespace) -> Non
     assert "url(http" not in text
     for word in (str(run.folder), str(Path.home()) + "/"):
         assert word not in text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_demo_itself_reaches_its_figures(tmp_path: Path) -> None:
+    """`cosim demo` with fewer chips, in a process of its own: shipped weights, five bits, a whole image in ngspice."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cosim.cli", "demo", "--spice-chips", "8", "--chips", "10", "--json", "-o", "out"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    for function in ("sigmoid", "tanh"):
+        assert results["adc"][function]["error"]["rms"] <= 0.02
+        column = [row["shift"] for row in results["adc"][function]["v_read"] if row["ramp"] == "column"]
+        assert max(column) <= 0.1
+    assert results["crossbar"]["linear"]["rms"] <= 1e-6
+    assert results["crossbar"]["sinh"]["rms"] <= 2e-3
+    loop = results["cosimulation"]
+    assert loop["conversions"] == 8 * 4 * 32
+    assert loop["equal"] >= 0.98
+    assert loop["largest"] <= 1
+    assert loop["images"][0]["spice"] == loop["images"][0]["behavioural"] == loop["images"][0]["label"]
+    # Quantisation-aware within 1.5 points of float on the same images, at the far end of its interval.
+    assert results["accuracy"]["paired"]["interval"][0] >= -0.015
+    assert Path(tmp_path / "out" / "report.html").is_file()
