@@ -65,36 +65,29 @@ def trip_terms(levels: Array) -> tuple[Array, ...]:
 def convert_kernel(mac: NDArray[Any], thresholds: NDArray[Any], codes: NDArray[np.uint8]) -> None:
     """Codes of a batch: the number of thresholds of each column strictly below the MAC result.
 
-    `mac` (batch, columns), `thresholds` (columns, count) rising along the last axis, `codes` (batch, columns).
-    A search by halves: its cost grows as the number of bits.
+    `mac` (batch, columns), `thresholds` (columns, count) in any order, `codes` (batch, columns). All thresholds are
+    compared, as a counter does: the processor compares several at once, which up to 8 bits is faster than halving.
     """
-    count = thresholds.shape[1]
-    for column in range(mac.shape[1]):
-        row = thresholds[column]
-        for sample in range(mac.shape[0]):
+    for sample in range(mac.shape[0]):
+        for column in range(mac.shape[1]):
             value = mac[sample, column]
-            low, length = 0, count
-            while length > 0:
-                half = length // 2
-                if row[low + half] < value:
-                    low += half + 1
-                    length -= half + 1
-                else:
-                    length = half
-            codes[sample, column] = low
+            count = 0
+            for k in range(thresholds.shape[1]):
+                count += thresholds[column, k] < value
+            codes[sample, column] = count
 
 
 def convert(mac: NDArray[Any], thresholds: NDArray[Any]) -> NDArray[np.uint8]:
     """Codes (batch, columns) of MAC results (batch, columns) with each column's thresholds (columns, 2^bits - 1).
 
-    Thresholds need not rise strictly: a column whose ramp falls somewhere (a cell below its neighbour's lag) is
-    sorted first, since a counter counts clocks and does not care for their order. A MAC result on a threshold has not
-    passed it. NaN is below everything: a MAC result that is NaN gives code 0, a threshold that is NaN is never passed.
+    Thresholds need not rise: the ramp of a column may fall somewhere (a cell below its neighbour's lag), and a counter
+    counts clocks and does not care for their order. A MAC result on a threshold has not passed it. NaN is below
+    everything: a MAC result that is NaN gives code 0, a threshold that is NaN is never passed.
     """
     if mac.ndim != 2 or thresholds.ndim != 2 or mac.shape[1] != len(thresholds) or thresholds.shape[1] > 255:
         raise ValueError(f"MAC results {mac.shape} do not fit thresholds {thresholds.shape} of at most 8 bits")
     codes = np.empty(mac.shape, dtype=np.uint8)
-    convert_kernel(np.ascontiguousarray(mac), np.sort(thresholds, axis=1), codes)
+    convert_kernel(np.ascontiguousarray(mac), np.ascontiguousarray(thresholds), codes)
     return codes
 
 
