@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.tiles.agreement import Agreement, agreement
@@ -15,6 +15,7 @@ def test_by_hand() -> None:
     assert agreement(a, b) == Agreement(conversions=6, equal=2 / 6, within_one=4 / 6, largest=31)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CODES, CODES), min_size=1, max_size=50))
 def test_unsigned_codes_do_not_wrap(pairs: list[tuple[int, int]]) -> None:
     a, b = np.array(pairs, dtype=np.uint8).T

@@ -79,7 +79,7 @@ def assert_only(tile: BehaviouralTile, *, matrix: bool = False, thresholds: bool
 # --- all off
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["sigmoid", "tanh"]),
     st.integers(2, 5),

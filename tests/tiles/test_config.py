@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.blocks.crossbar.config import CrossbarConfig
@@ -21,6 +21,7 @@ def tile(**settings: object) -> TileConfig:
     return TileConfig(**{"inputs": 4, "outputs": 3, **settings})
 
 
+@settings(deadline=None)
 @given(st.integers(2, 8), st.floats(0.01, 100), st.integers(0, 2**32 - 1))
 def test_weights_come_back_from_the_conductances(bits: int, w_max: float, seed: int) -> None:
     weights = np.random.default_rng(seed).uniform(-w_max, w_max, (4, 3))
@@ -30,6 +31,7 @@ def test_weights_come_back_from_the_conductances(bits: int, w_max: float, seed: 
     np.testing.assert_allclose(back, quantise_weights(weights, bits, w_max), rtol=0, atol=1e-14 * w_max)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 8), st.floats(0.01, 100), st.integers(0, 2**32 - 1))
 def test_targets_lie_in_the_window_and_one_cell_of_each_pair_rests(bits: int, w_max: float, seed: int) -> None:
     weights = np.random.default_rng(seed).uniform(-w_max, w_max, (4, 3))
@@ -98,6 +100,7 @@ def test_inputs_that_are_not_finite_are_refused() -> None:
     assert caught.value.key == "inputs"
 
 
+@settings(deadline=None)
 @given(
     st.floats(0.05, 0.3), st.floats(1e-13, 1e-11), st.floats(0.1, 50), st.sampled_from(["sigmoid", "tanh", "linear"])
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.blocks.ramp_adc.config import RampAdcConfig
@@ -32,6 +32,7 @@ def config(function: str = "sigmoid", bits: int = 3, inputs: int = 6, outputs: i
     )
 
 
+@settings(deadline=None)
 @given(FUNCTIONS, st.integers(2, 5), st.integers(0, 2**32 - 1))
 def test_codes_count_the_thresholds_below_an_integer_sum(function: str, bits: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -62,6 +63,7 @@ def test_the_ideal_tile_is_the_function_of_a_product(function: str) -> None:
     np.testing.assert_allclose(tile.forward(inputs, UNUSED), g(inputs @ weights), rtol=1e-12, atol=1e-14)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["sigmoid", "tanh"]), st.integers(0, 2**32 - 1))
 def test_quantised_is_within_its_steps_of_ideal(function: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
