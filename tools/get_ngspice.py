@@ -68,15 +68,11 @@ def see_to_it() -> str:
         if version >= locate.OLDEST and older is None:
             older = describe(path, found)
     if sys.platform == "darwin":
-        raise SetupError(
-            "there is no ngspice 42 or newer here. Type: brew install libngspice; then make again."
-        )
+        raise SetupError("there is no ngspice 42 or newer here. Type: brew install libngspice; then make again.")
     if not all(shutil.which(tool) for tool in ("apt-get", "apt-cache", "apt-config", "dpkg")):
         if older:
             return older
-        raise SetupError(
-            f"there is no ngspice here, and this system ({platform.system()}) has no apt. {BY_HAND}"
-        )
+        raise SetupError(f"there is no ngspice here, and this system ({platform.system()}) has no apt. {BY_HAND}")
     try:
         return unpack_from_distribution(at_least=locate.WANTED if older else locate.OLDEST)
     except SetupError as error:
@@ -88,9 +84,7 @@ def see_to_it() -> str:
 
 def users_choice(path: str) -> str:
     if not Path(path).is_file():
-        raise SetupError(
-            f"NGSPICE_LIBRARY_PATH: there is no file {path}. Correct it, or unset it to have one found."
-        )
+        raise SetupError(f"NGSPICE_LIBRARY_PATH: there is no file {path}. Correct it, or unset it to have one found.")
     found = locate.report(path)
     if "error" in found:
         raise SetupError(f"NGSPICE_LIBRARY_PATH: {path} is no usable libngspice: {found['error']}")
@@ -100,9 +94,7 @@ def users_choice(path: str) -> str:
 def describe(path: Path, found: dict) -> str:
     text = f"version {found['version_text']}, solver {'KLU' if found['klu'] else 'Sparse 1.3'}, {shown(path)}"
     if found["version"] < locate.WANTED:
-        text += (
-            "\n  notice: older than 42, without KLU: the same answers, but large arrays take ten times longer"
-        )
+        text += "\n  notice: older than 42, without KLU: the same answers, but large arrays take ten times longer"
     return text
 
 
@@ -155,9 +147,7 @@ def choose(offered: list[tuple[str, str]]) -> str:
     if usable:
         return usable[0]
     seen = ", ".join(version for version, _ in offered) or "none"
-    raise SetupError(
-        f"the distribution offers no ngspice of version {locate.OLDEST} or newer ({seen}). {BY_HAND}"
-    )
+    raise SetupError(f"the distribution offers no ngspice of version {locate.OLDEST} or newer ({seen}). {BY_HAND}")
 
 
 def upstream(version: str) -> int:
@@ -174,18 +164,14 @@ def complete(apt: "PrivateApt", folder: Path) -> tuple[Path, dict]:
     library = libraries[0]
     for _ in range(1 + len(COMPANIONS)):
         found = locate.report(library)
-        missing = next(
-            (name for name in COMPANIONS if f"{name}: cannot open" in found.get("error", "")), None
-        )
+        missing = next((name for name in COMPANIONS if f"{name}: cannot open" in found.get("error", "")), None)
         if missing is None:
             break
         package = COMPANIONS[missing]
         print(f"ngspice: it needs {missing}, fetching {package} too", flush=True)
         versions = apt.versions(package)
         if not versions:
-            raise SetupError(
-                f"libngspice needs {missing}. Type as root: apt install {package}; then make again."
-            )
+            raise SetupError(f"libngspice needs {missing}. Type as root: apt install {package}; then make again.")
         apt.unpack(package, versions[0][0], folder)
         for stray in folder.glob(f"lib/*/{missing}"):  # some releases keep it in /lib
             stray.replace(library.parent / missing)
@@ -240,19 +226,13 @@ class PrivateApt:
         done = run(["apt-get", "update", "-q"], self.environment)
         # A suite that is not there (no backports) is an error to apt but not to us; nothing at all is.
         if not any(self.scratch.glob("lists/*Packages*")):
-            raise SetupError(
-                f"apt could not read the distribution's package lists ({last_error(done)}). {BY_HAND}"
-            )
+            raise SetupError(f"apt could not read the distribution's package lists ({last_error(done)}). {BY_HAND}")
 
     def versions(self, package: str) -> list[tuple[str, str]]:
         """(version, suite) pairs on offer, newest first."""
         table = run(["apt-cache", "madison", package], self.environment).stdout
         rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
-        return [
-            (row[1], row[2].split()[1].split("/")[0])
-            for row in rows
-            if len(row) == 3 and "Packages" in row[2]
-        ]
+        return [(row[1], row[2].split()[1].split("/")[0]) for row in rows if len(row) == 3 and "Packages" in row[2]]
 
     def unpack(self, package: str, version: str, folder: Path) -> None:
         downloads = Path(tempfile.mkdtemp(dir=self.scratch))
