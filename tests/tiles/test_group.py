@@ -80,6 +80,15 @@ def test_all_tiles_in_ngspice_share_one_run_a_stage(pool: SimulatorPool, models:
     assert counting.runs == [15, 15]  # three tiles, five vectors: arrays, then ramps
 
 
+def test_the_pool_of_the_first_tile_in_ngspice_runs_them_all(
+    pool: SimulatorPool, models: dict[str, RampAdcModel]
+) -> None:
+    first, second = CountingPool(pool), CountingPool(pool)
+    tiles = spice_tiles(models["sigmoid"], first, "i") | spice_tiles(models["sigmoid"], second, "f")
+    forward_all(tiles, VECTORS[:2], streams("if"))
+    assert (first.runs, second.runs) == ([4, 4], [])
+
+
 @pytest.mark.parametrize("stage", [0, 1])
 def test_a_failing_simulation_stops_all_and_names_the_kept_deck(
     pool: SimulatorPool, models: dict[str, RampAdcModel], stage: int
