@@ -16,6 +16,6 @@ def three_bits(pool: SimulatorPool) -> xr.Dataset:
 
 @pytest.fixture(scope="session")
 def four_bits(pool: SimulatorPool) -> xr.Dataset:
-    """4-bit tanh, 8 chips, one V_read."""
+    """4-bit tanh, 6 chips, one V_read."""
     config = RampAdcConfig(bits=4, function="tanh")
-    return characterise(config, chips=8, v_reads=(), seed=5, pool=pool, show_progress=False)
+    return characterise(config, chips=6, v_reads=(), seed=5, pool=pool, show_progress=False)

@@ -254,7 +254,11 @@ def sharper(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("sharper")
-@pytest.mark.parametrize("config", [CONFIG, RampAdcConfig(function="tanh", bits=4)], ids=["3 bits", "4 bits"])
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, pytest.param(RampAdcConfig(function="tanh"), marks=pytest.mark.slow)],
+    ids=["3 bits, sigmoid", "5 bits, tanh"],
+)
 def test_finer_steps_and_tolerances_move_no_threshold(config: RampAdcConfig, pool: SimulatorPool) -> None:
     usual = nominal_thresholds(config, pool)
     with FinerPool(1, use_cache=False, simulator=pool.simulator) as finer:
@@ -270,6 +274,15 @@ def test_a_comparator_that_moves_on_forgets(pool: SimulatorPool, monkeypatch: py
     monkeypatch.setattr(characterisation, "LANES", 15)
     held = nominal_thresholds(config, pool)
     assert np.abs(lanes - held).max() < 0.005  # [LSB]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"temperature": -40.0}, {"temperature": 125.0}, {"t_clock": 200e-9}, {"bits": 7}])
+def test_corners_of_the_configuration(changes: dict[str, float], pool: SimulatorPool) -> None:
+    config = RampAdcConfig(**{"bits": 3, **changes})
+    data = characterise(config, chips=1, v_reads=(), pool=pool, show_progress=False)
+    assert (data["status"].values == 0).all()
+    assert np.abs(data["inl"].values[0]).max() < 0.6  # [LSB], nominal chip: the comparator's overdrive and lag
 
 
 def test_no_warning_is_given_by_a_good_run(pool: SimulatorPool) -> None:
