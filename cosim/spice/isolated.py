@@ -7,6 +7,7 @@ one run can reach the next, and a stuck or crashed run takes nothing with it.
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 from cosim.spice.deck import Deck, Failure, FailureKind, Result, real_signals, sampled
 from cosim.spice.library import Simulator
 from cosim.spice.log import classify
+
+# The program calls every vector a voltage or a current; the library leaves swept sources and device parameters bare.
+_WRAPPED = re.compile(r"^[vi]\((.*-sweep|@.*)\)$")
 
 _Answer = tuple[dict[str, NDArray[np.float64]], Failure | None, str]
 
@@ -103,7 +107,7 @@ def read_raw(content: bytes) -> dict[str, NDArray[np.float64]]:
         elif line.startswith("Variables:"):
             in_variables = True
         elif in_variables and line.strip():
-            names.append(line.split()[1].lower())
+            names.append(_WRAPPED.sub(r"\1", line.split()[1].lower()))
     kind = np.complex128 if is_complex else np.float64
     if not names or len(data) < np.dtype(kind).itemsize * points * len(names):
         return {}  # the program ended before the file was whole
