@@ -42,6 +42,11 @@ def test_a_raw_file_of_complex_values() -> None:
     np.testing.assert_array_equal(signals["imag(v(out))"], [-0.25, -1e-3])
 
 
+def test_the_programs_names_become_the_librarys() -> None:
+    names = ["v(v-sweep)", "v(x1.inner)", "i(@d1[id])", "i(v1)"]
+    assert list(read_raw(raw_file(np.zeros((1, 4)), names, "real"))) == ["v-sweep", "v(x1.inner)", "@d1[id]", "i(v1)"]
+
+
 def test_the_last_of_several_plots_is_read() -> None:
     content = raw_file(REAL[:1], NAMES, "real") + raw_file(2 * REAL, NAMES, "real")
     np.testing.assert_array_equal(read_raw(content)["v(out)"], 2 * REAL[:, 1])
