@@ -6,16 +6,23 @@ import numpy as np
 import pytest
 
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
-from cosim.networks.lstm import LstmWeights
+from cosim.networks.lstm import GATE_FUNCTIONS, LstmWeights
 from cosim.spice import SimulatorPool
 from cosim.studies.cosimulation import Cosimulation, cosimulate, loop_rng
 from cosim.studies.hardware import Hardware
 from cosim.studies.statistics import wilson_interval
-from cosim.tiles.config import TileConfig
+from cosim.tiles.behavioural import BehaviouralTile
+from cosim.tiles.config import Nonidealities, TileConfig
 from cosim.tiles.protocol import Fidelity
+from cosim.tiles.spice import SpiceTile
 
-IMAGES, STEPS, GATES, HIDDEN = 2, 2, 4, 3
+IMAGES, STEPS, GATES, HIDDEN = 4, 2, 4, 3
 SEQUENCES = np.random.default_rng(41).uniform(-1, 1, (IMAGES, STEPS, 2)).astype(np.float32)
+
+
+def hardware_of(models: dict[str, RampAdcModel]) -> Hardware:
+    """Inputs of five bits into converters of three: a small error of the inputs shows in the codes."""
+    return Hardware(TileConfig(dac_bits=5, weight_bits=3, adc=models["sigmoid"].config), models)
 
 
 def run(hardware: Hardware, weights: LstmWeights, pool: SimulatorPool, seed: int = 3) -> Cosimulation:
@@ -24,8 +31,7 @@ def run(hardware: Hardware, weights: LstmWeights, pool: SimulatorPool, seed: int
 
 @pytest.fixture(scope="module")
 def found(pool: SimulatorPool, weights: LstmWeights, models: dict[str, RampAdcModel]) -> Cosimulation:
-    hardware = Hardware(TileConfig(dac_bits=3, weight_bits=3, adc=models["sigmoid"].config), models)
-    return run(hardware, weights, pool)
+    return run(hardware_of(models), weights, pool)
 
 
 def test_every_gate_of_every_step_was_converted_by_both(found: Cosimulation) -> None:
@@ -37,7 +43,7 @@ def test_every_gate_of_every_step_was_converted_by_both(found: Cosimulation) -> 
     assert len(np.unique(found.spice)) > 3
     # One deck of offsets a gate; then an array and a ramp for each gate, step and image.
     assert len(found.decks) == GATES + 2 * GATES * STEPS * IMAGES
-    assert found.undecided == 0
+    assert found.undecided <= 2  # a MAC result may fall into the microvolts in which a comparator cannot decide in time
     assert found.seconds > 0
     assert found.inputs.shape == (STEPS, IMAGES, 6)
     np.testing.assert_array_equal(found.inputs[:, :, :2], SEQUENCES.transpose(1, 0, 2))
@@ -46,8 +52,8 @@ def test_every_gate_of_every_step_was_converted_by_both(found: Cosimulation) -> 
 
 
 def test_the_model_agrees_with_ngspice(found: Cosimulation) -> None:
-    """48 conversions: at most one may lie within the model's error of a threshold."""
-    assert (found.spice != found.model).sum() <= 1
+    """96 conversions: at most two may lie within the model's error of a threshold."""
+    assert (found.spice != found.model).sum() <= 2
     assert found.agreement.largest <= 1
     np.testing.assert_array_equal(found.spice_classes, found.model_classes)
 
@@ -64,9 +70,9 @@ def test_figures_are_those_of_the_codes(found: Cosimulation) -> None:
 
 
 def test_the_same_seed_gives_the_same_decks(
-    found: Cosimulation, hardware: Hardware, weights: LstmWeights, pool: SimulatorPool
+    found: Cosimulation, models: dict[str, RampAdcModel], weights: LstmWeights, pool: SimulatorPool
 ) -> None:
-    again = run(hardware, weights, pool)
+    again = run(hardware_of(models), weights, pool)
     assert again.decks == found.decks
     np.testing.assert_array_equal(again.spice, found.spice)
     np.testing.assert_array_equal(again.spice_classes, found.spice_classes)
@@ -81,12 +87,20 @@ def test_pairs_by_hand() -> None:
     assert found.agreement.equal == pytest.approx(2 / 3)
 
 
-def test_the_final_class_is_that_of_the_network_on_the_same_chip(
-    found: Cosimulation, hardware: Hardware, weights: LstmWeights, pool: SimulatorPool
+def test_both_sides_are_about_the_same_chip_at_the_same_inputs(
+    found: Cosimulation, models: dict[str, RampAdcModel], weights: LstmWeights, pool: SimulatorPool
 ) -> None:
-    """Independent of the records: the network in ngspice, run once more, one image at a time."""
+    """Independent of the records: the network in ngspice once more, image by image, and models of its chips."""
+    hardware = hardware_of(models)
     network = replace(hardware, pool=pool).lstm(weights, Fidelity.SPICE)
     network.program(loop_rng(3))
     unused = np.random.default_rng(0)
     classes = [int(network.predict(SEQUENCES[n : n + 1], unused)[0]) for n in range(IMAGES)]
     assert classes == found.spice_classes.tolist()
+    quiet = replace(Nonidealities(), read_noise=False)
+    for number, (gate, tile) in enumerate(network.tiles.items()):
+        assert isinstance(tile, SpiceTile) and tile.chip is not None
+        model = BehaviouralTile(tile.config, models[GATE_FUNCTIONS[gate]], quiet)
+        model.load(tile.chip)
+        for step in range(STEPS):
+            np.testing.assert_array_equal(model.codes(found.inputs[step], unused), found.model[step, number])
