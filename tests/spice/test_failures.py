@@ -108,7 +108,7 @@ def test_deck_and_log_are_kept(broken: dict[str, Result], own_cache: Path, pool:
         path = Path(result.deck_file)
         assert path.is_relative_to(own_cache) and result.key in path.parts
         assert path.read_text() == BROKEN[name][0].text(klu=pool.simulator.klu)
-        assert (path.parent / "log.txt").read_text() == result.log + "\n"
+        assert (path.parent / "log.txt").read_bytes().decode() == result.log + "\n"
         assert result.log.startswith("--- as written\n") and len(result.log) > 30
 
 
