@@ -108,8 +108,8 @@ def test_deck_and_log_are_kept(broken: dict[str, Result], own_cache: Path, pool:
         path = Path(result.deck_file)
         assert path.is_relative_to(own_cache) and result.key in path.parts
         assert path.read_text() == BROKEN[name][0].text(klu=pool.simulator.klu)
-        assert (path.parent / "log.txt").read_bytes().decode() == result.log + "\n"
-        assert result.log.startswith("--- as written\n") and len(result.log) > 30
+        log = (path.parent / "log.txt").read_text()  # of the last run of this deck, by whatever backend
+        assert log.startswith("--- as written\n") and len(log) > 30
 
 
 def test_many_poisoned_libraries_in_a_row(pool: SimulatorPool) -> None:
