@@ -34,7 +34,8 @@ LEAST_RESISTANCE = 1.0  # [ohm] of a switch or a resistor that ngspice still sol
 OPEN_CELL = 1e12  # [ohm] of a cell that conducts nothing (stuck off)
 
 # Between source edges the signals are straight lines, which the trapezoidal rule integrates exactly, so a reltol of
-# 1e-3 costs 4 uV on the ramp (against 1e-5) at half the time points; vntol and chgtol hold the comparators.
+# 1e-3 costs 2 uV on the ramp (against 1e-5) at half the time points; vntol and chgtol hold the comparators. After each
+# corner of a source ngspice takes one step by the backward Euler rule, 4e-5 of the swing in all, at any tolerance.
 TRANSIENT = Tolerances(reltol=1e-3, vntol=1e-6, abstol=1e-12, chgtol=1e-14)
 
 
