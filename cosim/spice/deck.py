@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError
+from cosim.spice.timestep import halved_tran
 
 DECK_FORMAT = "cosim.deck/1"
 
@@ -120,6 +121,31 @@ class Deck:
     def with_tolerances(self, **changes: object) -> Deck:
         """The same deck with some tolerances changed."""
         return replace(self, tolerances=replace(self.tolerances, **changes))  # type: ignore[arg-type]
+
+    @property
+    def is_transient(self) -> bool:
+        """The deck's analysis is a `.tran`."""
+        return any(_is_tran(line) for line in self.analyses)
+
+    def halved(self) -> Deck:
+        """The same transient with all time steps halved: what moves under it is not yet the circuit's answer.
+
+        The largest step is half of the `.tran` line's own, or of ngspice's min(tstep, (tstop - tstart) / 50) where it
+        has none. `trtol` is an eighth: where the truncation error sets the step h, it bounds the error of one step,
+        which goes with h^3 by the second-order rules. The error of the transient goes with h^2: a quarter. `tstep` is
+        halved too; it is the rise time of a PULSE that states none, whose circuit so changes. `sample_at` stays.
+
+        Raises CosimError when the deck has no `.tran`, or one whose times are not plain numbers.
+        """
+        if not self.is_transient:
+            raise CosimError("a deck without .tran has no time steps to halve", value=list(self.analyses))
+        analyses = tuple(halved_tran(line) if _is_tran(line) else line for line in self.analyses)
+        tolerances = replace(self.tolerances, trtol=self.tolerances.trtol / 8)
+        return replace(self, analyses=analyses, tolerances=tolerances)
+
+
+def _is_tran(line: str) -> bool:
+    return [word.lower() for word in line.split()[:1]] == [".tran"]
 
 
 class FailureKind(StrEnum):

@@ -1,6 +1,7 @@
 """Circuits whose solution is known in closed form: the engine's numbers are physics, not only repeatable."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -101,6 +102,42 @@ def test_ringing(pool: SimulatorPool, resistance: float) -> None:
         errors.append(np.abs(result["v(out)"] - rlc_step(result["time"], resistance)).max())
         assert errors[-1] == pytest.approx(expected.max(), rel=0.15)
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
+
+
+@pytest.mark.parametrize("limit", ["as printed", "given", "truncation error"])
+def test_half_the_time_steps_have_a_quarter_of_the_error(pool: SimulatorPool, limit: str) -> None:
+    """A rule of second order: the error goes with h^2, whatever it is that sets h."""
+    deck = charging(0.05)
+    tau, end = R * C, 5 * R * C
+    if limit == "given":
+        deck = replace(deck, analyses=(f".tran {tau} {end} 0 {0.05 * tau} uic",))
+    elif limit == "truncation error":
+        deck = replace(deck, analyses=(f".tran {tau} {end} 0 {end} uic",))
+    decks = [deck, deck.halved(), deck.halved().halved()]
+    errors = [np.abs(good(each)["v(out)"] - rc_step(each["time"])).max() for each in pool.run(decks)]
+    for one, other in pairwise(errors):
+        # A run of some 30 steps of the simulator's choice, with its first doublings, is not yet in the limit of h -> 0.
+        assert one / other == pytest.approx(4, rel=0.25 if limit == "truncation error" else 0.1)
+
+
+def test_halving_a_transient_whose_print_step_is_long_starts_from_ngspices_own_limit() -> None:
+    """ngspice takes at least 50 steps: half of `.tran 1u 5u` is not `.tran 0.5u 5u`, which is the same run."""
+    deck = Deck("RC", "v1 in 0 1", (".ic v(in)=0", ".TRAN 1us 5us 1u"), ("v(in)",), sample_at=(2e-6,))
+    assert deck.is_transient
+    once = deck.halved()
+    assert once.analyses[0] == ".ic v(in)=0" and once.sample_at == (2e-6,)
+    words = once.analyses[1].split()
+    assert [float(word) for word in words[1:]] == pytest.approx([0.5e-6, 5e-6, 1e-6, 4e-6 / 50 / 2])
+    assert once.tolerances == Tolerances(trtol=7 / 8)
+    assert [float(word) for word in once.halved().analyses[1].split()[1:]] == pytest.approx([0.25e-6, 5e-6, 1e-6, 2e-8])
+
+
+@pytest.mark.parametrize("analysis", [".op", ".dc v1 0 1 0.1", ".tran {tstep} 1u", ".tran 1n", ".tran 1n 1u 0 1n 2"])
+def test_what_has_no_time_steps_cannot_be_halved(analysis: str) -> None:
+    deck = Deck("x", "v1 a 0 1", (analysis,), ("v(a)",))
+    assert deck.is_transient == analysis.startswith(".tran")
+    with pytest.raises(CosimError, match="time steps"):
+        deck.halved()
 
 
 def test_samples_lie_on_straight_lines_between_points(pool: SimulatorPool) -> None:

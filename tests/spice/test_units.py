@@ -10,6 +10,7 @@ from cosim.spice.isolated import read_raw
 from cosim.spice.ladder import RUNGS, climb
 from cosim.spice.log import classify
 from cosim.spice.session import signal_name
+from cosim.spice.timestep import spice_number
 
 
 def raw_file(table: NDArray[np.generic], names: list[str], flags: str, points: int | None = None) -> bytes:
@@ -201,3 +202,20 @@ def test_the_ladder() -> None:
 def test_timeouts_are_not_tried_again() -> None:
     result, seen = climbed([FailureKind.TIMEOUT])
     assert len(seen) == 1 and not result.ok
+
+
+def test_on_every_rung_halved_steps_stay_finer() -> None:
+    for _, rung in RUNGS:
+        assert rung(Tolerances(trtol=7 / 8)).trtol == rung(Tolerances()).trtol / 8
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("10n", 10e-9), ("10ns", 10e-9), ("2.5Meg", 2.5e6), ("3m", 3e-3), ("1mil", 25.4e-6), ("1e-9", 1e-9),
+        (".5u", 5e-7), ("4", 4.0), ("1e3k", 1e6), ("2F", 2e-15), ("-1p", -1e-12), ("{t}", None), ("", None),
+        ("n1", None), ("1n2", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_spice_reads_them(text: str, number: float | None) -> None:
+    assert spice_number(text) == (None if number is None else pytest.approx(number, rel=1e-15))
