@@ -1,6 +1,6 @@
 """The files that come with cosim: netlists, device models, shipped models and weights.
 
-Netlists and device models stand at the top of the source tree, for engineers to read and copy; an installed
+Netlists, processes and device models stand at the top of the source tree, for engineers to read and copy; an installed
 package carries them inside itself.
 """
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def _folder(name: str) -> Path:
-    """`netlists` or `device_models`: inside an installed package, else beside it in the source tree."""
+    """`netlists`, `processes` or `device_models`: inside an installed package, else beside it in the source tree."""
     for place in (_PACKAGE / name, _PACKAGE.parent / name):
         if place.is_dir():
             return place
@@ -46,6 +46,26 @@ def read_netlist(name: str | Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CosimError(f"cannot read this netlist: {error}", file=path) from error
+
+
+def process_names() -> list[str]:
+    """Names of the shipped processes, sorted."""
+    return sorted(path.stem for path in _folder("processes").glob("*.toml"))
+
+
+def process_file(name: str | Path) -> Path:
+    """The TOML file of a process: a shipped one by name ("generic180"), else the user's by path."""
+    known = process_names()
+    if str(name) in known:
+        return _folder("processes") / f"{name}.toml"
+    if Path(name).is_file():
+        return Path(name)
+    raise CosimError(
+        f"no such process, neither shipped nor a file.{did_you_mean(str(name), known)}",
+        key="process",
+        value=str(name),
+        allowed=[*known, "or the path of a TOML file"],
+    )
 
 
 def device_names() -> list[str]:

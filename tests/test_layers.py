@@ -16,7 +16,7 @@ PACKAGE = Path(cosim.__file__).parent
 # same row where no circle comes of it; `datasets` uses no neighbour.
 ROWS = (
     ("",),  # errors, units, provenance, resources, ...: single modules that everything may use
-    ("devices", "spice", "datasets"),
+    ("devices", "process", "spice", "datasets"),
     ("blocks",),
     ("tiles", "costs"),
     ("training", "networks"),

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 from pydantic import BaseModel
 
+from cosim.blocks.plots import Plot
 from cosim.errors import CosimError, did_you_mean
 
 BUILT_IN = {
@@ -24,7 +25,7 @@ BUILT_IN = {
 }
 ENTRY_POINT_GROUP = "cosim.blocks"
 _CONSTANTS = ("NAME", "DESCRIPTION", "SWEEPS", "FIGURES")
-_CALLABLES = ("Config", "characterise", "fit", "load_model")
+_CALLABLES = ("Config", "characterise")
 
 
 class Block(Protocol):
@@ -40,10 +41,11 @@ class Block(Protocol):
     DESCRIPTION: one line.
     SWEEPS: name of a dimension -> what is swept, with its unit.
     FIGURES: name of a variable of the data set -> what it is, with its unit.
+    PLOTS: what is drawn of a data set (see `cosim.blocks.plots`); may be absent.
     Config: pydantic model of the configuration (see `cosim.blocks.config`).
     characterise: config -> data set (see `cosim.blocks.dataset`).
-    fit: data set -> behavioural model.
-    load_model: path of a model file -> behavioural model.
+    fit: data set -> behavioural model; absent where a block is characterised only.
+    load_model: path of a model file -> behavioural model; absent together with `fit`.
     """
 
     NAME: str
@@ -64,6 +66,18 @@ def block_names() -> list[str]:
 def get_block(name: str) -> Block:
     """The block of that name, imported on first use; CosimError when there is none or it cannot be used."""
     return _with(_import(name), name, (*_CONSTANTS, *_CALLABLES))
+
+
+def fit_of(block: Block) -> Callable[..., Any]:
+    """The block's `fit`; CosimError where it has none."""
+    if not hasattr(block, "fit"):
+        raise CosimError("this block has no behavioural model: it is characterised only", key="block", value=block.NAME)
+    return block.fit
+
+
+def plots_of(block: Block) -> tuple[Plot, ...]:
+    """What the block wants drawn of its data sets."""
+    return tuple(getattr(block, "PLOTS", ()))
 
 
 def list_blocks() -> list[dict[str, Any]]:

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from cosim.errors import CosimError
+from cosim.process import load_process
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances
 
-BSIM = Path(__file__).parents[2] / "netlists" / "generic180.cir"
+BSIM = load_process("generic180").text("TT")
 
 
 def decks() -> list[Deck]:
     """An operating point, a sweep, a transient, and a circuit with transistors in a feedback."""
     diodes = "v1 in 0 0\nr1 in a 1k\nd1 a b dd\nd2 b 0 dd\n.model dd d is=1e-14 n=1.2 cjo=1p"
     switched = "v1 in 0 pulse(0 1 10n 1n 1n 40n 100n)\nr1 in out 1k\nc1 out 0 10p\nd1 out 0 dd\n.model dd d is=1e-14"
-    ring = [BSIM.read_text(), "vdd vdd 0 1.8"]
+    ring = [BSIM, "vdd vdd 0 1.8"]
     for stage in range(5):
         out, into = stage, (stage - 1) % 5
         ring.append(f"mp{stage} n{out} n{into} vdd vdd pch w=2u l=0.18u\nmn{stage} n{out} n{into} 0 0 nch w=1u l=0.18u")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
     from cosim.blocks.crossbar.behaviour import CrossbarModel, load_model
@@ -22,7 +24,7 @@ FIGURES = {
     "simulation_time": "wall time of the simulation of all vectors of an array [s]",
 }
 
-_PLACES = {
+_ROOMS = {
     "Config": ("config", "CrossbarConfig"),
     "CrossbarModel": ("behaviour", "CrossbarModel"),
     "load_model": ("behaviour", "load_model"),
@@ -31,13 +33,4 @@ _PLACES = {
 }
 
 __all__ = ["DESCRIPTION", "FIGURES", "NAME", "SWEEPS", "Config", "CrossbarModel", "characterise", "fit", "load_model"]
-
-
-def __getattr__(name: str) -> Any:
-    # Listing the blocks must not load the simulator, so the rooms are opened when somebody asks for them.
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    module, attribute = _PLACES[name]
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+__getattr__ = rooms(__name__, _ROOMS)

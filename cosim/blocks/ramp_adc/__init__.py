@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
     from cosim.blocks.ramp_adc.behaviour import RampAdcModel, load_model
@@ -25,7 +27,7 @@ FIGURES = {
     "ramp_energy": "energy dissipated in the ramp column's cells in a conversion [J]",
 }
 
-_PLACES = {
+_ROOMS = {
     "Config": ("config", "RampAdcConfig"),
     "RampAdcModel": ("behaviour", "RampAdcModel"),
     "load_model": ("behaviour", "load_model"),
@@ -34,13 +36,4 @@ _PLACES = {
 }
 
 __all__ = ["DESCRIPTION", "FIGURES", "NAME", "SWEEPS", "Config", "RampAdcModel", "characterise", "fit", "load_model"]
-
-
-def __getattr__(name: str) -> Any:
-    # Listing the blocks must not load the simulator, so the rooms are opened when somebody asks for them.
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    module, attribute = _PLACES[name]
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+__getattr__ = rooms(__name__, _ROOMS)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import ColumnDesign, design_column
-from cosim.blocks.ramp_adc.mismatch import mismatch_of
 from cosim.blocks.ramp_adc.netlist import comparator_text
 from cosim.devices import Device, load_device, program
+from cosim.process import mismatch_of
 
 Array = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class Chip:
 def nominal_chip(config: RampAdcConfig, columns: int = 1, design: ColumnDesign | None = None) -> Chip:
     """The chip without any variation."""
     design = design or design_column(config)
-    kind = mismatch_of(comparator_text(config))
+    kind = mismatch_of(comparator_text(config), config.cmos)
     return Chip(design.ramp, design.bias, design.bias_sign, kind.none(columns), kind.names)
 
 
@@ -65,7 +65,7 @@ def draw_chip(
     config: RampAdcConfig, design: ColumnDesign, device: Device, columns: int, rng: np.random.Generator
 ) -> Chip:
     """One chip with `columns` comparators; column and comparators draw from streams of their own."""
-    kind = mismatch_of(comparator_text(config))
+    kind = mismatch_of(comparator_text(config), config.cmos)
     for_column, for_comparators = rng.spawn(2)
     cells = program(np.concatenate([design.ramp, design.bias]), device, for_column)
     ramp, bias = cells[: len(design.ramp)], cells[len(design.ramp) :]

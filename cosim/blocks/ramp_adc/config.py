@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from cosim.blocks.config import Ampere, BlockConfig, Farad, Hertz, Second, Volt
+from cosim.blocks.circuit import CircuitConfig
+from cosim.blocks.config import Ampere, Farad, Hertz, Second, Volt
 from cosim.blocks.ramp_adc.functions import get_function
 
 
-class RampAdcConfig(BlockConfig):
+class RampAdcConfig(CircuitConfig):
     """A ramp ADC whose ramp comes from a column of memristors (or, as the yardstick, from a fixed reference).
 
     Voltages of the signal path are measured from `v_clp`. The clock period holds one cell's read pulse and the time
@@ -24,7 +25,6 @@ class RampAdcConfig(BlockConfig):
     comparator: str = Field("comparator_two_stage", description="netlist of the comparator: a name, or a .cir file")
     v_read: Volt = Field(0.2, gt=0.01, le=0.5, description="read voltage across a selected cell")
     v_clp: Volt = Field(1.0, ge=0.5, le=1.5, description="clamp voltage of the bit lines")
-    v_dd: Volt = Field(1.8, ge=1.0, le=3.6, description="supply")
     c_fb: Farad = Field(5e-12, ge=1e-14, le=1e-9, description="feedback capacitor of every integrator")
     t_pulse: Second = Field(10e-9, ge=1e-9, le=1e-6, description="read pulse of a ramp cell")
     t_clock: Second = Field(20e-9, ge=2e-9, le=2e-6, description="clock period")
@@ -33,7 +33,6 @@ class RampAdcConfig(BlockConfig):
     amplifier_gbw: Hertz = Field(1e9, ge=1e7, le=1e11, description="gain-bandwidth product of that amplifier")
     c_bitline: Farad = Field(50e-15, ge=0, le=1e-11, description="capacitance of a bit line")
     i_bias: Ampere = Field(40e-6, ge=1e-6, le=1e-3, description="reference current of the comparators")
-    temperature: float = Field(27.0, ge=-40, le=125, description="temperature [deg C]")
 
     @field_validator("function")
     @classmethod

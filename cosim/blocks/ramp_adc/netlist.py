@@ -95,7 +95,7 @@ def comparator_text(config: RampAdcConfig) -> str:
 
 def models_text(config: RampAdcConfig) -> str:
     """Transistor models and subcircuits that every deck of this block needs."""
-    parts = [netlist_path("generic180").read_text(), comparator_text(config), netlist_path("integrator").read_text()]
+    parts = [config.models_text(), comparator_text(config), netlist_path("integrator").read_text()]
     access = max(load_device(config.device).access_resistance, LEAST_RESISTANCE)
     parts.append(f".model access_switch sw vt={SWITCH_ON / 2:g} vh=-0.5 ron={access:g} roff=1e12")
     return "\n".join(parts)

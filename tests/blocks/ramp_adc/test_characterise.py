@@ -202,8 +202,8 @@ def test_a_comparator_of_the_users_own_is_searched_by_its_sign(
         ),
         (lambda text: text.replace(".subckt comparator inp", ".subckt my_comparator inp"), "unknown subckt"),
         (lambda text: text.replace("{dvt1}", "{dvt99}"), r"Undefined parameter \[dvt99\]|dvt99"),
-        (lambda text: text.replace(" nch w=8u", " nmos_of_another_kit w=8u"), "nmos_of_another_kit"),
-        (lambda text: text.replace("m1 d1", "r1 d1\nm1 d1"), "r1 d1"),
+        (lambda text: text.replace(" nmos w=8u", " nmos_of_another_kit w=8u"), "nmos_of_another_kit"),
+        (lambda text: text.replace("xm1 d1", "r1 d1\nxm1 d1"), "r1 d1"),
     ],
 )
 def test_a_comparator_that_cannot_be_simulated_is_one_clear_error(

@@ -10,10 +10,10 @@ from cosim.blocks.ramp_adc.chips import draw_chip, draw_chips, nominal_chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels, design_column
 from cosim.blocks.ramp_adc.functions import get_function, output_error
-from cosim.blocks.ramp_adc.mismatch import mismatch_of
 from cosim.blocks.ramp_adc.netlist import comparator_text, offset_deck
 from cosim.devices import load_device
 from cosim.errors import CosimError
+from cosim.process import mismatch_of
 from cosim.spice import Deck, SimulatorPool, Tolerances
 
 Array = NDArray[np.float64]
@@ -106,21 +106,21 @@ def test_pelgrom_sigmas_by_hand() -> None:
 
 def test_mismatch_is_found_however_a_transistor_is_written() -> None:
     text = (
-        "m1 a b c d nch w=8u l=0.5u delvto={dvt1} mulu0={1+db1}\n"
-        "M2 a b c d NCH W=8u L=500n DELVTO={dvt2} MULU0={1+db2}\n"
-        "m3 a b c d nch l=0.5u w=8e-6 mulu0={1 + db3} delvto={dvt3}\n"
-        "m4 a b c d nch w=8u l=0.5u\n"
-        "m6 a b c d nch\n+ w=4u l=0.5u m=2\n+ delvto={dvt6} mulu0={1+db6}\n"
-        "* m5 a b c d nch w=8u l=0.5u delvto={dvt5} mulu0={1+db5}\n"
+        "xm1 a b c d nmos w=8u l=0.5u dvt={dvt1} db={db1}\n"
+        "XM2 a b c d NMOS W=8u L=500n DVT={dvt2} DB={db2}\n"
+        "xm3 a b c d nmos l=0.5u w=8e-6 db={db3} dvt={dvt3}\n"
+        "xm4 a b c d nmos w=8u l=0.5u\n"
+        "xm6 a b c d nmos\n+ w=4u l=0.5u m=2\n+ dvt={dvt6} db={db6}\n"
+        "* xm5 a b c d nmos w=8u l=0.5u dvt={dvt5} db={db5}\n"
     )
     kind = mismatch_of(text)
     assert kind.names == ("dvt1", "dvt2", "dvt3", "dvt6", "db1", "db2", "db3", "db6")
     np.testing.assert_allclose(kind.sigmas[:4], 4.1e-3 / np.sqrt(8), rtol=1e-12)
-    assert mismatch_of("* mismatch none\nm1 a b c d nch w=8u l=0.5u\n").sigmas.shape == (0,)
+    assert mismatch_of("* mismatch none\nxm1 a b c d nmos w=8u l=0.5u\n").sigmas.shape == (0,)
     with pytest.raises(CosimError, match="takes mismatch"):
-        mismatch_of("m1 a b c d nch w=8u l=0.5u\n")
+        mismatch_of("xm1 a b c d nmos w=8u l=0.5u\n")
     with pytest.raises(CosimError, match="w= as a plain number"):
-        mismatch_of("m1 a b c d nch w={wide} l=0.5u delvto={a} mulu0={1+b}")
+        mismatch_of("xm1 a b c d nmos w={wide} l=0.5u dvt={a} db={b}")
 
 
 def test_offsets_follow_from_the_transistors(pool: SimulatorPool) -> None:
