@@ -129,11 +129,11 @@ def test_offsets_follow_from_the_transistors(pool: SimulatorPool) -> None:
     mismatch = kind.draw(200, np.random.default_rng(7))
     deck = offset_deck(CONFIG, kind.names, np.concatenate([kind.none(1), mismatch]))
     inner = ("gm", "id")
-    extra = tuple(f"@m.xc0.m{n}[{name}]" for n in (1, 3) for name in inner)
+    extra = tuple(f"@m.xc0.xm{n}.m1[{name}]" for n in (1, 3) for name in inner)
     result = pool.run([replace(deck, saves=deck.saves + extra)])[0]
     assert result.failure is None, result.log
     offsets = np.array([result[f"v(in{n})"][0] for n in range(1, 201)]) - result["v(in0)"][0]
-    gm_pair, current, gm_mirror = (result[f"@m.xc0.m{n}[{x}]"][0] for n, x in ((1, "gm"), (1, "id"), (3, "gm")))
+    gm_pair, current, gm_mirror = (result[f"@m.xc0.xm{n}.m1[{x}]"][0] for n, x in ((1, "gm"), (1, "id"), (3, "gm")))
     sigma = dict(zip(kind.names, kind.sigmas, strict=True))
     variance = 2 * sigma["dvt1"] ** 2 + 2 * (gm_mirror / gm_pair * sigma["dvt3"]) ** 2
     variance += 2 * (current / gm_pair) ** 2 * (sigma["db1"] ** 2 + sigma["db3"] ** 2)
