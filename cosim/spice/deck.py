@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError
-from cosim.spice.timestep import halved_tran
+from cosim.spice.timestep import TranLine
 
 DECK_FORMAT = "cosim.deck/1"
 
@@ -139,7 +139,7 @@ class Deck:
         """
         if not self.is_transient:
             raise CosimError("a deck without .tran has no time steps to halve", value=list(self.analyses))
-        analyses = tuple(halved_tran(line) if _is_tran(line) else line for line in self.analyses)
+        analyses = tuple(TranLine.read(line).halved() if _is_tran(line) else line for line in self.analyses)
         tolerances = replace(self.tolerances, trtol=self.tolerances.trtol / 8)
         return replace(self, analyses=analyses, tolerances=tolerances)
 

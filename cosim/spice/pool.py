@@ -10,9 +10,10 @@ import atexit
 import contextlib
 import multiprocessing
 import os
+import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ import pebble
 from cosim.errors import CosimError
 from cosim.progress import progress
 from cosim.spice import cache
+from cosim.spice.cost import expected_cost
 from cosim.spice.deck import Deck, Failure, FailureKind, Result
 from cosim.spice.isolated import run_isolated
 from cosim.spice.ladder import climb
@@ -31,35 +33,49 @@ from cosim.spice.library import Simulator, probe
 DECKS_PER_WORKER = 500  # a worker is renewed after so many decks, whatever it may have leaked
 POISONED_EXIT = 75
 MOST_BREAKDOWNS = 3
+PARENT_LOOKED_AT = 1.0  # [s]
 BACKENDS = ("session", "isolated")
 
 
 @dataclass
-class _Worker:
-    """State of a worker process."""
+class WorkerState:
+    """What a worker process works with, and whether its library still does."""
 
-    library: Path | None = None
-    klu: bool = True
+    library: Path
+    klu: bool
     poisoned: bool = False
 
+    def run(self, deck: Deck, key: str) -> Result:
+        """Run a deck in this process's session, with retries."""
+        from cosim.spice.session import open_session
 
-_worker = _Worker()
+        session = open_session(self.library)
+        result = climb(deck, lambda attempt: session.run_deck(attempt, klu=self.klu, key=key))
+        self.poisoned = session.poisoned
+        return result
+
+
+_state: WorkerState | None = None
 
 
 def _start_worker(library: Path, klu: bool) -> None:
-    _worker.library, _worker.klu = library, klu
+    global _state
+    _state = WorkerState(library, klu)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    """A killed parent cannot end its workers: without this, one with a long deck would go on for ever."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_LOOKED_AT)
+    os._exit(0)
 
 
 def _run_in_worker(deck: Deck, key: str) -> Result:
-    if _worker.poisoned:
+    assert _state is not None
+    if _state.poisoned:
         os._exit(POISONED_EXIT)
-    from cosim.spice.session import open_session
-
-    assert _worker.library is not None
-    session = open_session(_worker.library)
-    result = climb(deck, lambda attempt: session.run_deck(attempt, klu=_worker.klu, key=key))
-    _worker.poisoned = session.poisoned
-    return result
+    return _state.run(deck, key)
 
 
 def _run_isolated(deck: Deck, key: str, simulator: Simulator, timeout: float) -> Result:
@@ -118,39 +134,52 @@ class SimulatorPool:
         """The name of the deck's answer with this pool's simulator."""
         return deck.key(f"ngspice {self.simulator.version_text}", klu=self.simulator.klu)
 
-    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
-        """One result a deck, in their order; equal decks are run once. `label` shows a progress bar."""
+    def run(self, decks: Sequence[Deck], label: str | None = None, *, more: str = "") -> list[Result]:
+        """One result a deck, in their order; equal decks are run once. `label` shows a progress bar.
+
+        more: what may follow this run, shown beside its remaining time (`cosim.progress.FURTHER_ROUNDS`).
+        """
         keys = [self.key(deck) for deck in decks]
+        unique = dict(zip(keys, decks, strict=True))
+        costs = {key: expected_cost(deck) if label else 1.0 for key, deck in unique.items()}
         results: dict[str, Result] = {}
         todo: dict[str, Deck] = {}
-        for key, deck in zip(keys, decks, strict=True):
-            known = cache.fetch(key) if self.use_cache and key not in results else None
-            if known is not None:
-                results[key] = known
-            elif key not in results:
-                todo[key] = deck
-        with progress(label, total=len(set(keys))) as advance:
-            advance(len(results))
-            self._run_missing(todo, results, advance)
+        with progress(label, len(unique), cost=sum(costs.values()), workers=self.workers, more=more) as bar:
+            for key, deck in unique.items():
+                known = cache.fetch(key) if self.use_cache else None
+                if known is None:
+                    todo[key] = deck
+                else:
+                    results[key] = known
+                    bar.known(costs[key])
+            try:
+                for key, result in self._simulate(todo) if todo else ():
+                    results[key] = self._keep(todo[key], result)
+                    bar.left.workers = self.workers
+                    bar.finished(self._seconds(result), costs[key])
+            except BaseException:
+                self._drop()
+                raise
         return [results[key] for key in keys]
 
-    def _run_missing(self, todo: dict[str, Deck], results: dict[str, Result], advance: Callable[[int], None]) -> None:
-        try:
-            pending: dict[Future[Result], str] = {self._schedule(deck, key): key for key, deck in todo.items()}
-            while pending:
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    key = pending.pop(future)
-                    result = self._outcome(future, key)
-                    if result is None:  # its worker was of no use any more and did not run this deck
-                        pending[self._schedule(todo[key], key)] = key
-                        continue
-                    self._breakdowns = 0
-                    results[key] = self._keep(todo[key], result)
-                    advance(1)
-        except BaseException:
-            self._drop()
-            raise
+    def _simulate(self, todo: Mapping[str, Deck]) -> Iterator[tuple[str, Result]]:
+        """Key and result of every deck, as they come."""
+        pending: dict[Future[Result], str] = {self._schedule(deck, key): key for key, deck in todo.items()}
+        while pending:
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                key = pending.pop(future)
+                result = self._outcome(future, key)
+                if result is None:  # its worker was of no use any more and did not run this deck
+                    pending[self._schedule(todo[key], key)] = key
+                    continue
+                self._breakdowns = 0
+                yield key, result
+
+    def _seconds(self, result: Result) -> float:
+        """What the deck took a worker [s], NaN where nobody knows."""
+        overran = result.failure is not None and result.failure.kind is FailureKind.TIMEOUT
+        return self.timeout if overran else result.elapsed
 
     def _drop(self) -> None:
         """End the workers at once, their decks unfinished (an interrupt)."""

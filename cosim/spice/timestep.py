@@ -1,8 +1,9 @@
-"""The `.tran` line of a deck: its time steps, and the same line with all of them halved."""
+"""The `.tran` line of a deck: its times, and the same line with all time steps halved."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from cosim.errors import CosimError
 
@@ -24,21 +25,40 @@ def spice_number(text: str) -> float | None:
     return float(match[1]) * _SCALES.get((match[2] or "").lower(), 1.0)
 
 
-def halved_tran(line: str) -> str:
-    """`.tran tstep tstop [tstart [tmax]] [uic]` with the printing step and the largest step halved.
+@dataclass(frozen=True)
+class TranLine:
+    """The times of `.tran step stop [start [limit]] [uic]` [s]; `limit` is the largest step, ngspice's own if none."""
 
-    Without a limit of its own ngspice takes min(tstep, (tstop - tstart) / 50); that is written out and halved. Raises
-    CosimError when the line does not hold two to four plain numbers (an expression in braces has no value here).
-    """
-    words = line.split()
-    with_uic = words[-1].lower() == "uic"
-    numbers = [spice_number(word) for word in words[1 : len(words) - with_uic]]
-    times = [number for number in numbers if number is not None]
-    if not 2 <= len(numbers) <= 4 or len(times) < len(numbers):
-        raise CosimError(
-            "the time steps of this analysis cannot be halved", value=line, allowed=".tran tstep tstop [tstart [tmax]]"
-        )
-    step, stop, start, limit = [*times, 0.0, 0.0][:4]
-    if limit == 0.0:  # zero too means: not given
-        limit = min(step, (stop - start) / _FEWEST_STEPS)
-    return f"{words[0]} {step / 2!r} {stop!r} {start!r} {limit / 2!r}{' uic' if with_uic else ''}"
+    step: float
+    stop: float
+    start: float
+    limit: float
+    uic: bool
+
+    @classmethod
+    def read(cls, line: str) -> TranLine:
+        """Raises CosimError when the line has not two to four plain numbers (an expression has no value here)."""
+        words = line.split()
+        uic = words[-1].lower() == "uic"
+        numbers = [spice_number(word) for word in words[1 : len(words) - uic]]
+        times = [number for number in numbers if number is not None]
+        if not 2 <= len(numbers) <= 4 or len(times) < len(numbers):
+            raise CosimError(
+                "the time steps of this analysis cannot be read",
+                value=line,
+                allowed=".tran tstep tstop [tstart [tmax]]",
+            )
+        step, stop, start, limit = [*times, 0.0, 0.0][:4]
+        if limit == 0.0:  # zero too means: not given
+            limit = min(step, (stop - start) / _FEWEST_STEPS)
+        return cls(step, stop, start, limit, uic)
+
+    @property
+    def points(self) -> float:
+        """Steps of the largest size from start to stop, at least 1."""
+        return max((self.stop - self.start) / self.limit, 1.0) if self.limit > 0 else 1.0
+
+    def halved(self) -> str:
+        """The line with the printing step and the largest step halved, all of them written out."""
+        times = (self.step / 2, self.stop, self.start, self.limit / 2)
+        return " ".join((".tran", *(repr(time) for time in times), *(("uic",) if self.uic else ())))
