@@ -69,25 +69,55 @@ def characterise(
     sweeps: Annotated[
         list[str] | None, typer.Option("--sweep", help="How much is swept, e.g. --sweep chips=64; may be repeated.")
     ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            help="A setting that becomes a dimension, e.g. --over corner=TT,SS; may be repeated.",
+        ),
+    ] = None,
     bits: Annotated[int | None, typer.Option(help="Short for --set bits=N.")] = None,
     function: Annotated[str | None, typer.Option(help="Short for --set function=NAME.")] = None,
+    process: Annotated[
+        str | None, typer.Option(help="Short for --set process=...: a shipped name, or the TOML file of a process kit.")
+    ] = None,
+    corner: Annotated[str | None, typer.Option(help="Short for --set corner=TT, FF, SS, FS or SF.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Short for --set temperature=... [deg C].")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all variations.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="ngspice processes; default: all cores.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Limit for one simulation, retries included [s].")] = 600.0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Simulate again what is in the cache.")] = False,
-    list_blocks: Annotated[bool, typer.Option("--list", help="List the blocks with their sweeps and figures.")] = False,
+    plots: Annotated[Path | None, typer.Option(help="Folder for plots (SVG) of the data set.")] = None,
+    decks: Annotated[Path | None, typer.Option(help="Folder for every simulated deck.")] = None,
+    list_blocks: Annotated[
+        bool, typer.Option("--list", help="List the blocks with their sweeps, figures and settings.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a block's circuit in ngspice over its variations and conditions; write a data set (NetCDF)."""
-    from cosim import commands
+    from cosim.commands import characterise as command
+    from cosim.commands.common import lists, pairs
 
     if list_blocks:
-        commands.show_blocks(as_json)
+        command.show_blocks(as_json)
         return
-    given = dict(commands.pairs(settings, "--set"))
-    given |= {name: value for name, value in (("bits", bits), ("function", function)) if value is not None}
-    commands.characterise(
-        block, output, config, given, dict(commands.pairs(sweeps, "--sweep")), seed, workers, not no_cache, as_json
+    short = {"bits": bits, "function": function, "process": process, "corner": corner, "temperature": temperature}
+    request = command.Request(
+        block,
+        output,
+        config,
+        settings={**dict(pairs(settings, "--set")), **{name: each for name, each in short.items() if each is not None}},
+        sweeps=dict(pairs(sweeps, "--sweep")),
+        over=lists(over, "--over"),
+        seed=seed,
+        workers=workers,
+        timeout=timeout,
+        use_cache=not no_cache,
+        plots=plots,
+        decks=decks,
+        as_json=as_json,
     )
+    command.characterise(request)
 
 
 @app.command()
@@ -100,9 +130,9 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Fit a block's behavioural model to a data set; the model carries its error on points it did not see."""
-    from cosim import commands
+    from cosim.commands import models
 
-    commands.fit(dataset, output or dataset.with_suffix(".json"), allow_failed, as_json)
+    models.fit(dataset, output or dataset.with_suffix(".json"), allow_failed, as_json)
 
 
 @app.command()
@@ -112,9 +142,9 @@ def model(
     as_json: AsJson = False,
 ) -> None:
     """Check a model file and show what it holds: parameters with intervals, error, domain, origin."""
-    from cosim import commands
+    from cosim.commands import models
 
-    commands.show_model(file, accept, as_json)
+    models.show_model(file, accept, as_json)
 
 
 @app.command()
@@ -132,11 +162,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network's float and quantisation-aware weights (needs PyTorch: extra `train`)."""
-    from cosim import commands
+    from cosim.commands import train as command
 
     options = {"epochs": epochs, "w_max": w_max, "weight_noise": weight_noise}
     given = {name: value for name, value in options.items() if value is not None}
-    commands.train(network, form, bits, seed, output, given, as_json)
+    command.train(network, form, bits, seed, output, given, as_json)
 
 
 @app.command()
@@ -150,9 +180,9 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """The main job: characterise in ngspice, fit, run an LSTM on real data, put SPICE in the loop, report."""
-    from cosim import commands
+    from cosim.commands import demo as command
 
-    commands.demo(output, spice_chips, chips, images, seed, workers, as_json)
+    command.demo(output, spice_chips, chips, images, seed, workers, as_json)
 
 
 def main() -> None:

@@ -67,6 +67,12 @@ def validated(
     return instance
 
 
+def unit_of_key(model: type[BaseModel], key: str) -> str | None:
+    """The unit of a model's field; None for one that holds no quantity, and for an unknown key."""
+    field = _fields(model).get(key)
+    return None if field is None else _unit_of(field)
+
+
 def _joined(problems: Sequence[CosimError], file: str | Path | None) -> CosimError:
     if len(problems) == 1:
         return problems[0]

@@ -63,7 +63,7 @@ def test_the_list_of_blocks_for_machines(cosim: Run) -> None:
     assert code == 0
     assert [block["name"] for block in listed] == block_names()
     for block in listed:
-        assert set(block) == {"name", "description", "sweeps", "figures"}
+        assert set(block) == {"name", "description", "sweeps", "figures", "settings"}
         assert block["description"] and block["sweeps"] and block["figures"]
 
 
@@ -95,7 +95,8 @@ def test_characterise_writes_a_data_set_and_says_what_is_in_it(cosim: Run, tmp_p
     assert code == 0
     assert files(tmp_path) == ["new/folder/adc.nc"]
     assert set(summary) == {
-        "block", "file", "dimensions", "figures", "failed", "decks", "simulator", "solver", "seed",
+        "block", "file", "dimensions", "conditions", "figures", "failed", "status", "decks", "plots", "simulator", "solver",
+        "seed",
     }  # fmt: skip
     data = load_dataset("new/folder/adc.nc", "ramp_adc")
     assert summary["dimensions"] == {str(name): size for name, size in data.sizes.items()}

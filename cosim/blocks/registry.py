@@ -18,6 +18,8 @@ from pydantic import BaseModel
 
 from cosim.blocks.plots import Plot
 from cosim.errors import CosimError, did_you_mean
+from cosim.units import format_si
+from cosim.validation import unit_of_key
 
 BUILT_IN = {
     "ramp_adc": "cosim.blocks.ramp_adc",
@@ -98,9 +100,24 @@ def list_blocks() -> list[dict[str, Any]]:
                 "description": block.DESCRIPTION,
                 "sweeps": dict(block.SWEEPS),
                 "figures": dict(block.FIGURES),
+                "settings": _settings(name, block),
             }
         )
     return blocks
+
+
+def _settings(name: str, block: Block) -> dict[str, str]:
+    """What each setting is, with its default and unit."""
+    model = getattr(block, "Config", None)
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return {}
+    texts = {}
+    for key, field in model.model_fields.items():
+        unit = unit_of_key(model, key)
+        default = field.get_default(call_default_factory=True, validated_data={})
+        shown = format_si(default, unit) if unit and isinstance(default, int | float) else default
+        texts[key] = f"{field.description or ''} ({shown})".strip()
+    return texts
 
 
 def _import(name: str) -> Any:

@@ -65,15 +65,15 @@ def test_a_block_of_another_distribution_is_found(
     assert registry.get_block("sar").NAME == "NAME"
     assert registry.block_names() == [*registry.BUILT_IN, "sar"]
     assert registry.list_blocks()[-1] == {
-        "name": "sar", "description": "DESCRIPTION", "sweeps": {"v_read": "V"}, "figures": {},
+        "name": "sar", "description": "DESCRIPTION", "sweeps": {"v_read": "V"}, "figures": {}, "settings": {},
     }  # fmt: skip
 
 
 def test_a_block_that_lacks_something_is_named_with_what_it_lacks(
     installed: dict[str, EntryPoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer(installed, monkeypatch, "sar", **{name: part for name, part in COMPLETE.items() if name != "fit"})
-    with pytest.raises(CosimError, match="this block lacks: fit"):
+    offer(installed, monkeypatch, "sar", **{name: part for name, part in COMPLETE.items() if name != "characterise"})
+    with pytest.raises(CosimError, match="this block lacks: characterise"):
         registry.get_block("sar")
     offer(installed, monkeypatch, "sar", **{name: part for name, part in COMPLETE.items() if name != "SWEEPS"})
     assert registry.list_blocks()[-1] == {"name": "sar", "error": "value 'sar': this block lacks: SWEEPS"}
