@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pint import UnitRegistry
 
 _NUMBER_THEN_UNIT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
-
+_SYMBOL = re.compile(r"[\w%°Ω./*^() -]*")  # pint passes over any other character
 _PREFIXES = {
     -18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "",
     3: "k", 6: "M", 9: "G", 12: "T",
@@ -65,6 +65,8 @@ def parse_quantity(text: Any, unit: str, *, file: str | Path | None = None, key:
         return _as_float(number, refuse)
     if not symbol:
         raise refuse("the unit is missing")
+    if not _SYMBOL.fullmatch(symbol):
+        raise refuse(f"'{symbol}' is not a unit")
     registry = _registry()
     try:
         quantity = registry.Quantity(number, symbol)
@@ -74,6 +76,37 @@ def parse_quantity(text: Any, unit: str, *, file: str | Path | None = None, key:
     if not quantity.is_compatible_with(target):
         raise refuse(f"'{symbol}' is a unit of another dimension than '{unit}'")
     return _as_float(quantity.to(target).magnitude, refuse)
+
+
+def unit_scale(
+    symbol: str, unit: str, *, file: str | Path | None = None, key: str | None = None
+) -> tuple[Decimal, Decimal]:
+    """Factor and offset that turn numbers in `symbol` into numbers in `unit`: value = number factor + offset.
+
+    `unit_scale("mV", "V")` is (0.001, 0), exactly; the offset is for temperatures. Raises CosimError when the unit is
+    missing, unknown, or of another dimension; `file` and `key` say where it stands.
+    """
+    target = "dimensionless" if unit == "1" else unit
+    allowed = "a plain number's '1' or '%'" if unit == "1" else f"a unit of '{unit}', for example \"{unit}\""
+
+    def refuse(message: str) -> CosimError:
+        return CosimError(message, file=file, key=key, value=symbol, allowed=allowed)
+
+    if not symbol.strip():
+        raise refuse("the unit is missing")
+    if not _SYMBOL.fullmatch(symbol):
+        raise refuse(f"'{symbol}' is not a unit")
+    registry = _registry()
+    try:
+        zero, one = (registry.Quantity(Decimal(number), "" if symbol == "1" else symbol) for number in (0, 1))
+        compatible = one.is_compatible_with(target)
+        offset = zero.to(target).magnitude if compatible else Decimal(0)
+        factor = one.to(target).magnitude - offset if compatible else Decimal(0)
+    except Exception as error:  # pint raises AttributeError, ValueError, AssertionError and more for odd text
+        raise refuse(f"'{symbol}' is not a unit") from error
+    if not compatible:
+        raise refuse(f"'{symbol}' is a unit of another dimension than '{unit}'")
+    return factor, offset
 
 
 def format_si(value: float, unit: str, digits: int = 4) -> str:

@@ -1,12 +1,13 @@
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.errors import CosimError
-from cosim.units import format_si, parse_quantity
+from cosim.units import format_si, parse_quantity, unit_scale
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -105,3 +106,30 @@ def test_what_is_printed_reads_back_to_its_digits(value: float) -> None:
 def test_pint_is_not_loaded_before_a_quantity_is_read() -> None:
     code = "import sys, cosim, cosim.units, cosim.resources, cosim.files; sys.exit('pint' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("symbol", "unit", "factor", "offset"),
+    [
+        ("mV", "V", "0.001", "0"),
+        ("V", "V", "1", "0"),
+        ("µA", "A", "0.000001", "0"),
+        ("1/kohm", "S", "0.001", "0"),
+        ("%", "1", "0.01", "0"),
+        ("1", "1", "1", "0"),
+        ("K", "degC", "1", "-273.15"),
+        ("degC", "degC", "1", "0"),
+    ],
+)
+def test_the_scale_of_a_unit_is_exact(symbol: str, unit: str, factor: str, offset: str) -> None:
+    assert unit_scale(symbol, unit) == (Decimal(factor), Decimal(offset))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "says"),
+    [("", "unit is missing"), ("mW", "another dimension than 'V'"), ("V?", "not a unit"), ("vlt", "not a unit")],
+)
+def test_a_wrong_unit_of_a_column_is_named(symbol: str, says: str) -> None:
+    with pytest.raises(CosimError, match=says) as caught:
+        unit_scale(symbol, "V", file="lab.toml", key="columns.voltage.unit")
+    assert (caught.value.file, caught.value.key, caught.value.value) == ("lab.toml", "columns.voltage.unit", symbol)

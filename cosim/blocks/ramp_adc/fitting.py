@@ -22,6 +22,14 @@ Array = NDArray[np.float64]
 ERROR_LIMIT = 0.02  # [LSB] rms; the share of differing codes is about the mean absolute threshold error in LSB
 
 
+NEEDED = {
+    "comparator_offset": "the static offset of the comparator",
+    "ramp_conductance": "the conductances of the ramp cells",
+    "bias_conductance": "the conductances of the bias cells",
+}
+"""Variables that the fit cannot do without -> what they are."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Thresholds of the data set's chips as simulated and as the model predicts.
@@ -56,6 +64,7 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
         **{key: value for key, value in config_of(data).items() if key in RampAdcConfig.model_fields}
     )
     usable = (data["ramp"].values == "column") & (data["chip"].values >= 0) & (data["status"].values == 0)
+    _check_known(data, usable)
     chosen = usable & (data["chip"].values % 2 == 0)
     if len(set(data["chip"].values[chosen].tolist())) < 2 or not (usable & ~chosen).any():
         raise CosimError(
@@ -92,6 +101,19 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
         domain=_domain(data, usable),
         provenance=origin_of(data),
     )
+
+
+def _check_known(data: xr.Dataset, usable: NDArray[np.bool_]) -> None:
+    """What the fit rests on must be known of every chip; measured data may lack it."""
+    for name, what in NEEDED.items():
+        values = data[name].values[usable]
+        unknown = np.isnan(values).any(axis=tuple(range(1, values.ndim)))
+        if unknown.any():
+            raise CosimError(
+                f"the fit needs {what} of every chip; it is not known of {unknown.sum()} of {len(unknown)} samples",
+                key=name,
+                allowed=f"a column for it in the description of the measured data ({name}), or a SPICE data set",
+            )
 
 
 def compare(model: RampAdcModel, data: xr.Dataset) -> Comparison:
@@ -176,7 +198,9 @@ def _statistics(data: xr.Dataset) -> dict[str, Parameter]:
         "offset_sigma": _parameter("offset_sigma", float(sigma), float(ends[0]), float(ends[1])),
     }
     for name in ("comparator_energy", "ramp_energy"):
-        parameters[name] = _parameter(name, float(np.mean(data[name].values[chips])))
+        energies = data[name].values[chips]
+        if np.isfinite(energies).all():  # where the energy was not measured, the model states none
+            parameters[name] = _parameter(name, float(np.mean(energies)))
     return parameters
 
 
