@@ -3,6 +3,7 @@
 from cosim.spice.deck import Deck, Failure, FailureKind, Result, Tolerances
 from cosim.spice.library import Simulator, probe
 from cosim.spice.pool import SimulatorPool, default_pool, simulate
+from cosim.spice.schedulers import open_pool
 
 __all__ = [
     "Deck",
@@ -13,6 +14,7 @@ __all__ = [
     "SimulatorPool",
     "Tolerances",
     "default_pool",
+    "open_pool",
     "probe",
     "simulate",
 ]

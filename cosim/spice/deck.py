@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.spice.timestep import TranLine
 
+NOISE = ("onoise", "inoise")
+"""How the vectors of a `.noise` begin: spectra [V/sqrt(Hz)], and totals over the band [V], at output and input."""
+
 DECK_FORMAT = "cosim.deck/1"
 
 # `.lib` with one word only opens a section; with two it reads a file.
@@ -95,11 +98,14 @@ class Deck:
 
     def text(self, *, klu: bool) -> str:
         """The netlist as ngspice reads it; `klu` chooses the sparse solver (KLU, else Sparse 1.3)."""
-        saves = "\n".join(
+        # Of a noise analysis ngspice makes two plots and refuses `.save` names that one of them lacks; both are small.
+        saves = "" if self.is_noise else "\n".join(
             ".save " + " ".join(self.saves[first : first + 16]) for first in range(0, len(self.saves), 16)
         )
         # ngspice evaluates BSIM4 with two OpenMP threads unless told; on busy cores their spinning made the same run
         # 4 to 8 times slower. Processes are the parallelism here.
+        # ngspice 46 refuses a noise analysis with KLU.
+        klu = klu and not any(line.split()[0].lower() == ".noise" for line in self.analyses if line.strip())
         solver = f".options {'klu' if klu else 'sparse'} num_threads=1"
         lines = [
             "* " + " ".join(self.title.split()),
@@ -121,6 +127,11 @@ class Deck:
     def with_tolerances(self, **changes: object) -> Deck:
         """The same deck with some tolerances changed."""
         return replace(self, tolerances=replace(self.tolerances, **changes))  # type: ignore[arg-type]
+
+    @property
+    def is_noise(self) -> bool:
+        """The deck's analysis is a `.noise`."""
+        return any(line.split()[:1] and line.split()[0].lower() == ".noise" for line in self.analyses)
 
     @property
     def is_transient(self) -> bool:
@@ -207,6 +218,12 @@ def real_signals(signals: Mapping[str, NDArray[np.inexact]]) -> dict[str, NDArra
         if np.iscomplexobj(values) and name != "frequency":
             parts[f"imag({name})"] = np.ascontiguousarray(values.imag)
     return parts
+
+
+def of_one_length(signals: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Single values (the totals of a noise analysis) repeated to the length of the others."""
+    longest = max((len(values) for values in signals.values()), default=0)
+    return {name: np.full(longest, values[0]) if len(values) == 1 else values for name, values in signals.items()}
 
 
 def sampled(signals: Mapping[str, NDArray[np.float64]], times: tuple[float, ...]) -> dict[str, NDArray[np.float64]]:

@@ -57,6 +57,11 @@ class Simulator:
     def solver(self) -> str:
         return "KLU" if self.klu else "Sparse 1.3"
 
+    @property
+    def deck_identity(self) -> str:
+        """What of the simulator names an answer, beside the solver that stands in the deck's text; see `Deck.key`."""
+        return f"ngspice {self.version_text}"
+
     def describe(self) -> str:
         """One line for people: 'ngspice 46, solver KLU, /…/libngspice.so.0'."""
         return f"ngspice {self.version_text}, solver {self.solver}, {self.library or self.program}"

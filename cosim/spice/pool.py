@@ -34,6 +34,10 @@ DECKS_PER_WORKER = 500  # a worker is renewed after so many decks, whatever it m
 POISONED_EXIT = 75
 MOST_BREAKDOWNS = 3
 PARENT_LOOKED_AT = 1.0  # [s]
+NO_MAIN_GUARD = (
+    "in a script of your own, what simulates must stand under `if __name__ == '__main__':`, because each worker"
+    " imports the script"
+)
 BACKENDS = ("session", "isolated")
 
 
@@ -78,7 +82,8 @@ def _run_in_worker(deck: Deck, key: str) -> Result:
     return _state.run(deck, key)
 
 
-def _run_isolated(deck: Deck, key: str, simulator: Simulator, timeout: float) -> Result:
+def run_alone(deck: Deck, key: str, simulator: Simulator, timeout: float) -> Result:
+    """Run a deck, with retries, in processes of its own."""
     end = time.monotonic() + timeout
 
     def run(attempt: Deck) -> Result:
@@ -132,7 +137,7 @@ class SimulatorPool:
 
     def key(self, deck: Deck) -> str:
         """The name of the deck's answer with this pool's simulator."""
-        return deck.key(f"ngspice {self.simulator.version_text}", klu=self.simulator.klu)
+        return deck.key(self.simulator.deck_identity, klu=self.simulator.klu)
 
     def run(self, decks: Sequence[Deck], label: str | None = None, *, more: str = "") -> list[Result]:
         """One result a deck, in their order; equal decks are run once. `label` shows a progress bar.
@@ -194,10 +199,7 @@ class SimulatorPool:
             self._drop()
             self._breakdowns += 1
         if self._breakdowns > MOST_BREAKDOWNS:
-            raise CosimError(
-                "the worker processes end as soon as they start; in a script of your own, what simulates must stand"
-                " under `if __name__ == '__main__':`, because each worker imports the script"
-            )
+            raise CosimError(f"the worker processes end as soon as they start; {NO_MAIN_GUARD}")
         if self._pool is None:
             if getattr(multiprocessing.current_process(), "_inheriting", False):
                 raise SystemExit(1)  # a worker that is importing a script without that line: see above
@@ -210,7 +212,7 @@ class SimulatorPool:
             )
         if self.backend == "isolated":
             arguments = (deck, key, self.simulator, self.timeout)
-            return self._pool.schedule(_run_isolated, args=arguments)  # it keeps the time itself
+            return self._pool.schedule(run_alone, args=arguments)  # it keeps the time itself
         return self._pool.schedule(_run_in_worker, args=(deck, key), timeout=self.timeout)
 
     def _outcome(self, future: Future[Result], key: str) -> Result | None:

@@ -27,7 +27,7 @@ logging.getLogger("PySpice").setLevel(logging.CRITICAL)
 
 from PySpice.Spice.NgSpice.Shared import FFI, NgSpiceShared, ffi, ffi_string_utf8  # noqa: E402
 
-from cosim.spice.deck import Deck, Result, real_signals, sampled  # noqa: E402
+from cosim.spice.deck import NOISE, Deck, Result, of_one_length, real_signals, sampled  # noqa: E402
 from cosim.spice.locate import load_companions  # noqa: E402
 from cosim.spice.log import classify  # noqa: E402
 
@@ -90,14 +90,13 @@ class Session(NgSpiceShared):
                 self.exec_command(command)
 
     def _collect(self) -> dict[str, NDArray[np.float64]]:
-        plot = ffi_string_utf8(self._ngspice_shared.ngSpice_CurPlot())
-        if plot == "const":
-            return {}
-        listed = self._ngspice_shared.ngSpice_AllVecs(plot.encode())
-        if listed == FFI.NULL:  # an analysis that found nothing to save
-            return {}
-        names = self._convert_string_array(listed)
-        return real_signals({signal_name(name): self._vector(f"{plot}.{name}") for name in names})
+        signals: dict[str, NDArray[np.float64]] = {}
+        for plot in reversed(self._convert_string_array(self._ngspice_shared.ngSpice_AllPlots())):
+            listed = FFI.NULL if plot == "const" else self._ngspice_shared.ngSpice_AllVecs(plot.encode())
+            if listed != FFI.NULL:  # else an analysis that found nothing to save
+                names = self._convert_string_array(listed)
+                signals |= real_signals({signal_name(name): self._vector(f"{plot}.{name}") for name in names})
+        return of_one_length(signals)
 
     def _vector(self, name: str) -> NDArray[np.float64] | NDArray[np.complex128]:
         info = self._ngspice_shared.ngGet_Vec_Info(name.encode())
@@ -109,12 +108,15 @@ class Session(NgSpiceShared):
         return np.frombuffer(ffi.buffer(info.v_realdata, length * 8), dtype=np.float64).copy()
 
 
+NOISE_SPECTRA = ("onoise_spectrum", "inoise_spectrum")  # [V/sqrt(Hz)], at the output and referred to the source
+
+
 def signal_name(vector: str) -> str:
     """ngspice's vector name in SPICE's own spelling: `out` -> `v(out)`, `vdd#branch` -> `i(vdd)`."""
     name = vector.lower()
     if name.endswith("#branch"):
         return f"i({name.removesuffix('#branch')})"
-    if name in {"time", "frequency"} or name.endswith("-sweep") or name.startswith("@") or "(" in name:
+    if name in {"time", "frequency", *NOISE_SPECTRA} or name.endswith("-sweep") or name.startswith("@") or "(" in name:
         return name
     return f"v({name})"
 
