@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from cosim.errors import CosimError
+from cosim.devices.laws import DriftLaw, NoiseLaw, ProgrammingLaw
+from cosim.devices.parameters import Dynamic, read_parameters
+from cosim.devices.pulses import SetPulses
+from cosim.devices.safety import checked_text
+from cosim.devices.subcircuits import check_subcircuits
+from cosim.errors import CosimError, did_you_mean
 from cosim.files import sha256_of
 from cosim.provenance import sha256_of_json
 from cosim.resources import device_folder
-from cosim.units import format_si, parse_quantity
-from cosim.validation import read_toml, validated
 
 SCHEMA = "cosim.device/1"
-
-UNITS = {
-    "g_min": "S",
-    "g_max": "S",
-    "g_lowest": "S",
-    "g_highest": "S",
-    "programming_sigma": "S",
-    "read_noise": "1",
-    "v_read": "V",
-    "v_0": "V",
-    "access_resistance": "ohm",
-    "stuck_off_rate": "1",
-    "stuck_on_rate": "1",
-}
-"""Every parameter of a device and its SI unit."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +36,21 @@ class Device:
     sha256: over its files, README and other notes excepted.
     g_min, g_max: window of conductances that may be asked for [S].
     g_lowest, g_highest: limits of what a cell can have [S]; stuck cells are there.
-    programming_sigma: standard deviation of the conductance after write and verify [S].
-    read_noise: standard deviation from read to read, relative to the conductance [1].
+    programming_sigma: standard deviation of the conductance after programming [S]; under a law, that at g_max.
+    read_noise: standard deviation from read to read, relative to the conductance [1]; under a law, that at g_max right
+        after programming.
     v_read: voltage at which conductance is defined [V].
     v_0: voltage of the sinh law [V].
     access_resistance: on-resistance of the access transistor, part of the conductance [ohm].
     stuck_off_rate, stuck_on_rate: shares of stuck cells [1].
-    sources: parameter -> where its value comes from.
+    programming: how the programming error depends on the target; None where it does not.
+    drift: what becomes of the conductance with time; None where it stays.
+    noise: how read noise depends on conductance and time; None where it is proportional to the conductance.
+    pulses: statistics of blind pulses; None where the device has none.
+    model_values: names and values of the parameters of the subcircuit that switches, in its own units.
+    dynamic: the subcircuit that switches; None where the device has none.
+    description: in words.
+    units, sources: dotted name of a parameter -> its unit, and where its value comes from.
     """
 
     name: str
@@ -69,135 +67,127 @@ class Device:
     access_resistance: float
     stuck_off_rate: float
     stuck_on_rate: float
+    programming: ProgrammingLaw | None = None
+    drift: DriftLaw | None = None
+    noise: NoiseLaw | None = None
+    pulses: SetPulses | None = None
+    model_values: tuple[tuple[str, float], ...] = ()
+    dynamic: Dynamic | None = None
+    description: str = field(compare=False, repr=False, default="")
+    units: dict[str, str] = field(compare=False, repr=False, default_factory=dict)
     sources: dict[str, str] = field(compare=False, repr=False, default_factory=dict)
 
     def model_text(self) -> str:
-        """The SPICE subcircuits of the cell, `memristor_linear` and `memristor_sinh`."""
-        path = self.folder / "model.cir"
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CosimError(f"cannot read the device's SPICE model: {error}", file=path) from error
+        """The SPICE subcircuits: `memristor_linear` and `memristor_sinh` for reading, and the one that switches.
 
+        Its includes are written in place. Raises CosimError when the file holds what no netlist may hold.
+        """
+        return checked_text(self.folder / "model.cir")
 
-_Text = Annotated[str, Field(min_length=1)]
+    @property
+    def model(self) -> dict[str, float]:
+        """The parameters of the subcircuit that switches, each in the unit that `units["model.NAME"]` states."""
+        return dict(self.model_values)
 
+    def with_model(self, **values: float) -> Device:
+        """The device with other parameters of its subcircuit; CosimError for a name it does not have."""
+        known = self.model
+        for name in values:
+            if name not in known:
+                raise CosimError(
+                    f"the device {self.name} has no such parameter.{did_you_mean(name, known)}", key=name,
+                    allowed=list(known),
+                )  # fmt: skip
+        return replace(self, model_values=tuple((known | values).items()))
 
-class _Parameter(BaseModel):
-    """One parameter in the file; numbers without unit are only right where the unit is 1."""
+    def cell_line(
+        self, name: str, te: str, be: str, state: str, *, start: float | None = None, temperature: float | None = None
+    ) -> str:
+        """A netlist line of one cell that switches: `xNAME te be state SUBCIRCUIT parameters...`.
 
-    model_config = ConfigDict(extra="forbid")
+        Parameters
+        ----------
+        te, be, state: nodes; the voltage of `state` is the state in `dynamic.state_unit`.
+        start: state at the start; `dynamic.state_off` if not given.
+        temperature: around the cell [K]; the model's own default if not given, and refused where it knows none.
 
-    value: str | float
-    source: _Text
-    valid: tuple[str | float, str | float]
-    description: _Text
+        Raises CosimError where the device has no subcircuit that switches.
+        """
+        dynamic = self.dynamic
+        if dynamic is None:
+            raise CosimError(f"the device {self.name} has no model that switches", file=self.folder / "model.cir")
+        given = {dynamic.start: dynamic.state_off if start is None else start}
+        if temperature is not None:
+            if dynamic.ambient is None:
+                raise CosimError(f"the model of the device {self.name} knows no temperature", value=temperature)
+            given[dynamic.ambient] = temperature
+        listed = " ".join(f"{key}={value!r}" for key, value in (given | self.model).items())
+        return f"x{name} {te} {be} {state} {dynamic.subcircuit} {listed}"
 
-
-class _DeviceFile(BaseModel):
-    """`parameters.toml`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    schema_: Literal["cosim.device/1"] = Field(alias="schema")
-    name: _Text
-    description: _Text
-    g_min: _Parameter
-    g_max: _Parameter
-    g_lowest: _Parameter
-    g_highest: _Parameter
-    programming_sigma: _Parameter
-    read_noise: _Parameter
-    v_read: _Parameter
-    v_0: _Parameter
-    access_resistance: _Parameter
-    stuck_off_rate: _Parameter
-    stuck_on_rate: _Parameter
+    def sigma_at(self, targets: ArrayLike) -> float | NDArray[np.float64]:
+        """Standard deviation of the conductance after programming [S] at targets [S]; one number if all share it."""
+        if self.programming is None:
+            return self.programming_sigma
+        at_top = float(self.programming.sigma(self.g_max, self.g_max))
+        scale = self.programming_sigma / at_top if at_top > 0.0 else 1.0
+        return scale * self.programming.sigma(targets, self.g_max)
 
 
 def load_device(name: str | Path) -> Device:
     """The device of that name among the shipped ones, or in the user's folder of that path.
 
-    Raises CosimError naming file, key, value and what is allowed: unknown or missing key, missing or wrong
-    unit, a value outside its valid range or one that contradicts another.
+    Read once a process, and again when a file of the folder has another time or size. Raises CosimError naming file,
+    key, value and what is allowed: an empty file, unknown or missing key, missing or wrong unit, a value outside its
+    valid range or one that contradicts another; a `model.cir` that is missing, holds what no netlist may hold, or
+    lacks a subcircuit, pin or parameter.
     """
     folder = device_folder(name)
-    file = folder / "parameters.toml"
-    content = validated(_DeviceFile, read_toml(file), file=file)
-    entries: dict[str, _Parameter] = {key: getattr(content, key) for key in UNITS}
-    values = {key: _si_value(entry, key, file) for key, entry in entries.items()}
-    _check_together(values, file)
+    return _load(folder, str(Path.cwd()) if not folder.is_absolute() else "", _stamp(folder))
+
+
+@lru_cache(maxsize=64)
+def _load(folder: Path, relative_to: str, stamp: tuple[tuple[str, int, int], ...]) -> Device:
+    """The device of a folder; the other arguments only tell one state of it from another."""
+    found = read_parameters(folder / "parameters.toml")
+    model = folder / "model.cir"
+    check_subcircuits(checked_text(model), model, tuple(name for name, _ in found.model), found.dynamic)
     return Device(
-        name=content.name,
+        name=found.name,
         folder=folder,
         sha256=_hash_of(folder),
-        sources={key: entry.source for key, entry in entries.items()},
-        **values,
+        programming=found.programming,
+        drift=found.drift,
+        noise=found.noise,
+        pulses=found.pulses,
+        model_values=found.model,
+        dynamic=found.dynamic,
+        description=found.description,
+        units=found.units,
+        sources=found.sources,
+        **found.values,
     )
 
 
-def _si_value(entry: _Parameter, key: str, file: Path) -> float:
-    """The value in SI units, checked against its valid range and against what can be at all."""
-    unit = UNITS[key]
-    value = parse_quantity(entry.value, unit, file=file, key=f"{key}.value")
-    low, high = (parse_quantity(edge, unit, file=file, key=f"{key}.valid") for edge in entry.valid)
-    if low < 0 or high < low:
-        raise CosimError(
-            "not a range",
-            file=file,
-            key=f"{key}.valid",
-            value=list(entry.valid),
-            allowed="[low, high], low >= 0",
-        )
-    if not low <= value <= high:
-        raise CosimError(
-            "outside the range in which this device's models hold",
-            file=file,
-            key=f"{key}.value",
-            value=entry.value,
-            allowed=f"{format_si(low, unit)} to {format_si(high, unit)}",
-        )
-    return value
-
-
-def _check_together(values: dict[str, float], file: Path) -> None:
-    """What no parameter can tell alone."""
-
-    def require(holds: bool, key: str, allowed: str) -> None:
-        if not holds:
-            shown = format_si(values[key], UNITS[key])
-            raise CosimError(
-                "this contradicts another parameter",
-                file=file,
-                key=f"{key}.value",
-                value=shown,
-                allowed=allowed,
-            )
-
-    for key in ("v_read", "v_0"):
-        require(values[key] > 0, key, "above 0 V")
-    require(values["g_min"] < values["g_max"], "g_min", f"below g_max, {format_si(values['g_max'], 'S')}")
-    require(values["g_lowest"] <= values["g_min"], "g_lowest", f"up to g_min, {format_si(values['g_min'], 'S')}")
-    require(values["g_highest"] >= values["g_max"], "g_highest", f"from g_max, {format_si(values['g_max'], 'S')}")
-    require(
-        values["access_resistance"] * values["g_highest"] < 1,
-        "access_resistance",
-        f"below 1 / g_highest, {format_si(1 / values['g_highest'], 'ohm')}: it is in series with the cell",
-    )
-    require(
-        values["stuck_off_rate"] + values["stuck_on_rate"] <= 1,
-        "stuck_on_rate",
-        "both rates at most 1 in all",
-    )
-
-
-def _hash_of(folder: Path) -> str:
-    """sha256 over names and contents of the files that can change a result: no notes, no hidden files."""
-    files = [
+def _files(folder: Path) -> list[Path]:
+    """The files that can change a result: no notes, no hidden files."""
+    return [
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and path.suffix != ".md"
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
-    return sha256_of_json({path.relative_to(folder).as_posix(): sha256_of(path) for path in files})
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of each file, by which a change is seen."""
+    found = []
+    for path in _files(folder):
+        status = os.stat(path)
+        found.append((path.relative_to(folder).as_posix(), status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def _hash_of(folder: Path) -> str:
+    """sha256 over names and contents of the files that can change a result."""
+    return sha256_of_json({path.relative_to(folder).as_posix(): sha256_of(path) for path in _files(folder)})

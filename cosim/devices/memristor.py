@@ -22,8 +22,8 @@ def program(targets: ArrayLike, device: Device, rng: np.random.Generator) -> NDA
 
         G = clip(G_target + sigma_p N(0, 1), g_lowest, g_highest)
 
-    with sigma_p = `device.programming_sigma`. A share of the cells, drawn independently, does not follow:
-    those stuck off have g_lowest, those stuck on g_highest.
+    with sigma_p = `device.programming_sigma`, or what the law `device.programming` gives at the target. A share of
+    the cells, drawn independently, does not follow: those stuck off have g_lowest, those stuck on g_highest.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def program(targets: ArrayLike, device: Device, rng: np.random.Generator) -> NDA
     _check_window(targets, device)
     noise = rng.standard_normal(targets.shape)
     lot = rng.random(targets.shape)
-    conductances = np.clip(targets + device.programming_sigma * noise, device.g_lowest, device.g_highest)
+    conductances = np.clip(targets + device.sigma_at(targets) * noise, device.g_lowest, device.g_highest)
     conductances = np.where(lot < device.stuck_off_rate, device.g_lowest, conductances)
     return np.where(lot >= 1.0 - device.stuck_on_rate, device.g_highest, conductances)
 
