@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cosim.devices.safety import check_netlist
 from cosim.errors import CosimError
 
 MOST_DEPTH = 40  # of files that include each other
@@ -34,12 +35,15 @@ class Library:
 def inline_library(path: str | Path, section: str | None = None) -> Library:
     """The text of one section of a library file (None: of the whole file), nothing left to include.
 
-    Raises CosimError for a missing file or section, files that include each other endlessly, and commands that have
-    no place in a model library (`.control`, `shell`).
+    Raises CosimError for a missing file or section, files that include each other endlessly, and lines that have no
+    place in a model library: commands (`.control`, `shell`, comments that ngspice runs), analyses, outputs. A kit's
+    files may lie in several folders, so the whole is checked when nothing is left to include; a number of a line in
+    such a message counts in the resolved text.
     """
     library = Library("")
     lines = list(_resolve(Path(path), section, library, ()))
     library.text = "\n".join(lines)
+    check_netlist(library.text, path)
     return library
 
 

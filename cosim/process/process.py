@@ -11,9 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from cosim.errors import CosimError
-from cosim.files import sha256_of
 from cosim.process.inline import inline_library
-from cosim.provenance import sha256_of_json
 from cosim.resources import process_file
 from cosim.units import Unit, parse_quantity
 from cosim.validation import read_toml, validated
@@ -63,7 +61,6 @@ class Process:
     nmos: Transistor
     pmos: Transistor
     sections: dict[str, tuple[Path, str | None]] = field(compare=False)
-    sha256: str = ""
 
     def text(self, corner: str = "TT") -> str:
         """Models of the corner, and the subcircuits `nmos` and `pmos` that netlists are written with.
@@ -104,8 +101,7 @@ def _load(path: Path, stamp: tuple[int, int]) -> Process:
     for corner, section in stated.library.sections.items():
         sections[corner] = (library, section or None)
     nmos, pmos = (Transistor(**each.model_dump()) for each in (stated.nmos, stated.pmos))
-    digest = sha256_of_json({"toml": sha256_of(path), "library": sha256_of(library)})
-    return Process(stated.name, path, stated.v_dd, stated.l_min, nmos, pmos, sections, digest)
+    return Process(stated.name, path, stated.v_dd, stated.l_min, nmos, pmos, sections)
 
 
 def _wrapper(name: str, transistor: Transistor) -> str:
@@ -139,7 +135,9 @@ def _library_text(path: Path, section: str | None, stamp: tuple[int, int]) -> st
 
 
 def _quantity(unit: str) -> Any:
-    def to_si(value: Any) -> float:
+    def to_si(value: Any) -> Any:
+        if not isinstance(value, str | bool):
+            return value  # a bare number in a file: `validated` says that its unit is missing
         try:
             return parse_quantity(value, unit)
         except CosimError as error:
