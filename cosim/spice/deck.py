@@ -99,13 +99,12 @@ class Deck:
     def text(self, *, klu: bool) -> str:
         """The netlist as ngspice reads it; `klu` chooses the sparse solver (KLU, else Sparse 1.3)."""
         # Of a noise analysis ngspice makes two plots and refuses `.save` names that one of them lacks; both are small.
-        saves = "" if self.is_noise else "\n".join(
-            ".save " + " ".join(self.saves[first : first + 16]) for first in range(0, len(self.saves), 16)
-        )
+        kept = () if self.is_noise else self.saves
+        saves = "\n".join(".save " + " ".join(kept[first : first + 16]) for first in range(0, len(kept), 16))
         # ngspice evaluates BSIM4 with two OpenMP threads unless told; on busy cores their spinning made the same run
         # 4 to 8 times slower. Processes are the parallelism here.
         # ngspice 46 refuses a noise analysis with KLU.
-        klu = klu and not any(line.split()[0].lower() == ".noise" for line in self.analyses if line.strip())
+        klu = klu and not self.is_noise
         solver = f".options {'klu' if klu else 'sparse'} num_threads=1"
         lines = [
             "* " + " ".join(self.title.split()),

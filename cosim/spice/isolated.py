@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.spice.deck import Deck, Failure, FailureKind, Result, real_signals, sampled
+from cosim.spice.deck import Deck, Failure, FailureKind, Result, of_one_length, real_signals, sampled
 from cosim.spice.library import Simulator
 from cosim.spice.log import classify
 
 # The program calls every vector a voltage or a current; the library leaves swept sources and device parameters bare.
-_WRAPPED = re.compile(r"^[vi]\((.*-sweep|@.*)\)$")
+_WRAPPED = re.compile(r"^[vi]\((.*-sweep|@.*|[io]noise_.*)\)$")
 
 _Answer = tuple[dict[str, NDArray[np.float64]], Failure | None, str]
 
@@ -90,29 +90,39 @@ def _by_library(deck: Deck, simulator: Simulator, folder: Path, timeout: float) 
 
 
 def read_raw(content: bytes) -> dict[str, NDArray[np.float64]]:
-    """The last plot of ngspice's binary raw file: name -> values of shape (points,), see `Result.signals`."""
-    start = content.rfind(b"Title:")
-    head, _, data = content[max(start, 0) :].partition(b"Binary:\n")
-    if not data:
-        return {}
+    """All plots of ngspice's binary raw file: name -> values of shape (points,), see `Result.signals`.
+
+    A noise analysis writes two; where plots share a name the later one counts.
+    """
+    signals: dict[str, NDArray[np.float64]] = {}
+    while content:
+        head, _, data = content.partition(b"Binary:\n")
+        names, points, kind = _raw_header(head.decode("latin-1"))
+        size = np.dtype(kind).itemsize * points * len(names)
+        if not names or len(data) < size:
+            return {}  # the program ended before the file was whole
+        table = np.frombuffer(data[:size], dtype=kind).reshape(points, len(names))
+        signals |= real_signals({name: table[:, number] for number, name in enumerate(names)})
+        content = data[size:]
+    return of_one_length(signals)
+
+
+def _raw_header(head: str) -> tuple[list[str], int, type[np.float64] | type[np.complex128]]:
+    """Names of the vectors, their length and their type."""
     names: list[str] = []
     points = 0
-    is_complex = False
+    kind: type[np.float64] | type[np.complex128] = np.float64
     in_variables = False
-    for line in head.decode("latin-1").splitlines():
+    for line in head.splitlines():
         if line.startswith("No. Points:"):
             points = int(line.split(":")[1])
-        elif line.startswith("Flags:"):
-            is_complex = "complex" in line
+        elif line.startswith("Flags:") and "complex" in line:
+            kind = np.complex128
         elif line.startswith("Variables:"):
             in_variables = True
         elif in_variables and line.strip():
             names.append(_WRAPPED.sub(r"\1", line.split()[1].lower()))
-    kind = np.complex128 if is_complex else np.float64
-    if not names or len(data) < np.dtype(kind).itemsize * points * len(names):
-        return {}  # the program ended before the file was whole
-    table = np.frombuffer(data, dtype=kind, count=points * len(names)).reshape(points, len(names))
-    return real_signals({name: table[:, number] for number, name in enumerate(names)})
+    return names, points, kind
 
 
 def answer_in() -> None:

@@ -41,6 +41,8 @@ class Session(NgSpiceShared):
         self._lines: list[str] = []
         self._exit_requested = False
         super().__init__(ngspice_id=0, send_data=False)
+        # Else ngspice reads /proc/meminfo at every time point, which took three quarters of a small transient's time.
+        self.exec_command("set no_mem_check")
 
     @staticmethod
     def _send_char(message_c: Any, ngspice_id: int, user_data: Any) -> int:
@@ -108,15 +110,12 @@ class Session(NgSpiceShared):
         return np.frombuffer(ffi.buffer(info.v_realdata, length * 8), dtype=np.float64).copy()
 
 
-NOISE_SPECTRA = ("onoise_spectrum", "inoise_spectrum")  # [V/sqrt(Hz)], at the output and referred to the source
-
-
 def signal_name(vector: str) -> str:
     """ngspice's vector name in SPICE's own spelling: `out` -> `v(out)`, `vdd#branch` -> `i(vdd)`."""
     name = vector.lower()
     if name.endswith("#branch"):
         return f"i({name.removesuffix('#branch')})"
-    if name in {"time", "frequency", *NOISE_SPECTRA} or name.endswith("-sweep") or name.startswith("@") or "(" in name:
+    if name in {"time", "frequency"} or name.endswith("-sweep") or name.startswith(("@", *NOISE)) or "(" in name:
         return name
     return f"v({name})"
 

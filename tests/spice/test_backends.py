@@ -203,3 +203,18 @@ def test_memory_stays_flat_over_forty_arrays() -> None:
     assert done.returncode == 0, done.stderr
     after_two, after_forty = (float(each) for each in done.stdout.split())
     assert after_forty - after_two < 20  # [MB]; without removing circuits each run adds 5 MB
+
+
+def test_noise_of_a_resistor_is_johnsons_whichever_way_it_is_run(pool: SimulatorPool) -> None:
+    deck = Deck("noise", "v1 in 0 dc 0 ac 1\nr1 in out 1k\nr2 out 0 1k\nc1 out 0 1p",
+                (".noise v(out) v1 dec 10 1 1e13",), ("onoise_spectrum", "onoise_total"))  # fmt: skip
+    (one,) = pool.run([deck])
+    with SimulatorPool(
+        1, backend="isolated", use_cache=False, simulator=replace(pool.simulator, program=None)
+    ) as other:
+        assert_same(one, other.run([deck])[0])
+    boltzmann_t = 1.380649e-23 * 300.15
+    # 500 ohm at the output; ngspice's Boltzmann constant has the digits of 2010.
+    assert one["onoise_spectrum"][0] == pytest.approx(np.sqrt(4 * boltzmann_t * 500), rel=1e-5)
+    # kT/C of 1 pF; ten points a decade integrate to a thousandth, the tail above 10 THz is 1e-5 of it.
+    assert one["onoise_total"][0] == pytest.approx(np.sqrt(boltzmann_t / 1e-12), rel=2e-3)
