@@ -74,7 +74,9 @@ class Process:
             raise CosimError("the process has no such corner", key="corner", value=corner, allowed=list(self.sections))
         library, section = self.sections[corner]
         models = _library_text(library, section, _stamp(library))
-        return "\n".join([models, _wrapper("nmos", self.nmos), _wrapper("pmos", self.pmos)])
+        # Kits bin their models by the width of one finger, as HSPICE does; ngspice takes the whole width unless told.
+        # With four fingers the open 130 nm kit gave 28 % too much current without this.
+        return "\n".join([models, ".option wnflag=1", _wrapper("nmos", self.nmos), _wrapper("pmos", self.pmos)])
 
 
 def load_process(name: str | Path) -> Process:

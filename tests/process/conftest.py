@@ -76,12 +76,17 @@ def write_kit(folder: Path) -> Path:
                 f"m{name} d g s b {name}__model l = {{l}} w = {{w}} nf = {{nf}} ad = {{ad}} as = {{as}} pd = {{pd}}"
                 " ps = {ps}",
             ]
-            for number, (shortest, longest) in enumerate((("1.45e-07", "1.0e-06"), ("1.0e-06", "1.0e-04"))):
+            # Two lengths; and fingers above 20 um, whose threshold is 10 mV lower, so that the bin can be told.
+            bins = (("1.45e-07", "1.0e-06", "3.6e-07", "2.0e-05", ""), ("1.0e-06", "1.0e-04", "3.6e-07", "2.0e-05", ""),
+                    ("1.45e-07", "1.0e-04", "2.0e-05", "1.0e-04", "-0.01"))  # fmt: skip
+            for number, (shortest, longest, narrowest, widest, change) in enumerate(bins):
                 lines += [
                     f".model {name}__model.{number} {kind}",
                     "* model flags",
-                    f"+ lmin = {shortest} lmax = {longest} wmin = 3.6e-07 wmax = 1.0e-4",
-                    f"+ level = 54.0 version = 4.8.2 tnom = 27.0{typical_card(model)}",
+                    f"+ lmin = {shortest} lmax = {longest} wmin = {narrowest} wmax = {widest}",
+                    f"+ level = 54.0 version = 4.8.2 tnom = 27.0{typical_card(model)}".replace(
+                        f"{name}__shift", f"{name}__shift{change}"
+                    ),
                 ]
             lines.append(f".ends {name}")
             names.append(f"{name}__{corner}.pm3.spice")

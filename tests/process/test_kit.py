@@ -82,6 +82,19 @@ def test_corners_of_the_kit(kit: Path, pool: SimulatorPool) -> None:
     np.testing.assert_allclose(on["SF"], [on["SS"][0], on["FF"][1]], rtol=1e-6)
 
 
+def test_bins_by_the_width_of_a_finger(kit: Path, pool: SimulatorPool) -> None:
+    """Two fingers of 12 um are two transistors of 12 um, and not of the bin of 24 um, whose threshold is lower."""
+    process = load_process(kit)
+    lines = [process.text(), "vd d 0 1.8", "vg g 0 0.7"]
+    for name, size in (("fingers", "w=24 l=0.5 nf=2"), ("two", "w=12 l=0.5 nf=1 m=2"), ("wide", "w=24 l=0.5 nf=1")):
+        lines += [f"v{name} d {name} 0", f"x{name} {name} g 0 0 kit__nfet_01v8 {size}"]
+    saves = ("i(vfingers)", "i(vtwo)", "i(vwide)")
+    result = pool.run([Deck("fingers", "\n".join(lines), (".op",), saves)])[0]
+    fingers, two, wide = (result[name][0] for name in saves)
+    assert fingers == pytest.approx(two, rel=1e-4)
+    assert wide > 1.05 * two
+
+
 def offsets(process: Process, kind: Mismatch, mismatch: Array, pool: SimulatorPool) -> Array:
     """Trip points of the two-stage comparator against 1 V, shape (n,) [V]."""
     lines = [process.text(), read_netlist("comparator_two_stage"), "vdd vdd 0 1.8", "vref ref 0 1"]
