@@ -1,7 +1,8 @@
 """The TOML file beside measured tables: which block and kind of measurement, which column is what, in which unit.
 
-A quantity is either a column, `voltage = { column = "V (mV)", unit = "mV" }`, or the same for the whole table,
-`compliance = "50 uA"`, `cell = 3`. Curves that stand side by side in one table are one `[[series]]` each.
+A quantity is a column, `voltage = { column = "V (mV)", unit = "mV" }`, or the same for the whole table,
+`compliance = "50 uA"`, `device = 3`, or counts the rows, `read = { counted_from = 0 }`. Curves that stand side by side
+in one table are one `[[series]]` each.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class Rows:
 class _Column(BlockConfig):
     """One column of a table."""
 
-    column: str | int = Field(description="its name in the header, or its number from 1")
+    column: str | int | None = Field(None, description="its name in the header, or its number from 1")
+    counted_from: int | None = Field(None, ge=0, description="number of the first row, where the rows are counted")
     unit: str | None = Field(None, description="of the numbers in it, e.g. 'mV'")
     factor: float = Field(1.0, description="that the numbers are multiplied by, e.g. -1 for a current out of the pin")
     zero: str | None = Field(None, description="quantity that is taken off, e.g. '1 V' where values are above V_CLP")
@@ -208,10 +210,15 @@ def _series_rows(
     table = read_table(path, csv, sheet)
     columns: dict[str, tuple[list[Cell], _Column]] = {}
     constants: dict[str, Any] = {}
+    counted: dict[str, int] = {}
     for name, entry in entries.items():
         key = f"{where}.{name}"
         if isinstance(entry, Mapping):
-            column = _column(entry, toml, key)
+            column = _column(entry, quantities[name], toml, key)
+            if column.counted_from is not None:
+                counted[name] = column.counted_from
+                continue
+            assert column.column is not None
             columns[name] = (table.column(column.column, toml=toml, key=f"{key}.column"), column)
         else:
             constants[name] = _constant(entry, quantities[name], toml, key)
@@ -227,18 +234,27 @@ def _series_rows(
         for name, (cells, column) in columns.items()
     }
     values |= {name: np.full(len(kept), value) for name, value in constants.items()}
+    for name, first in counted.items():
+        numbers = np.arange(first, first + len(kept))
+        values[name] = numbers.astype(str).astype(object) if quantities[name].unit == "text" else numbers
     places = tuple((path, table.numbers[row]) for row in kept)
     return Rows(toml, where, values, places, frozenset(values))
 
 
-def _column(entry: Mapping[str, Any], toml: Path, key: str) -> _Column:
+def _column(entry: Mapping[str, Any], quantity: Quantity, toml: Path, key: str) -> _Column:
     try:
-        return validated(_Column, entry)
+        column = validated(_Column, entry)
     except CosimError as error:
         raise CosimError(
             error.message, file=toml, key=f"{key}.{error.key}" if error.key else key, value=error.value,
             allowed=error.allowed,
         ) from error  # fmt: skip
+    if (column.column is None) == (column.counted_from is None):
+        raise CosimError("one of 'column' and 'counted_from' is wanted", file=toml, key=key, allowed='column = "..."')
+    if column.counted_from is not None and quantity.unit not in ("whole", "text"):
+        raise CosimError("rows cannot count this quantity", file=toml, key=f"{key}.counted_from",
+                         value=column.counted_from, allowed=f"a column: {quantity.description}")  # fmt: skip
+    return column
 
 
 def _constant(value: Any, quantity: Quantity, toml: Path, key: str) -> Any:

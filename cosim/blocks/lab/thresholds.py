@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.dataset import Entry
 from cosim.blocks.lab.description import Quantity, Rows
+from cosim.blocks.lab.grid import in_order
 from cosim.blocks.lab.ramp_column import CHIP, MeasuredColumn
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.functions import differential_error, get_function, ideal_thresholds, output_error
@@ -72,11 +73,9 @@ def ramp_adc_entries(
     CosimError: a code that the converter has not, a chip, threshold or cell given twice, targets that are missing.
     """
     keys = _keys(rows, config)
-    chip_names = sorted({chip for chip, _, _ in keys}, key=_in_order)
+    chip_names = sorted({chip for chip, _, _ in keys}, key=in_order)
     # The configured V_read first, as `characterise` has it; the ordinary ramp last.
-    samples = sorted(
-        set(keys), key=lambda key: (key[2] != "column", key[1] != config.v_read, key[1], _in_order(key[0]))
-    )
+    samples = sorted(set(keys), key=lambda key: (key[2] != "column", key[1] != config.v_read, key[1], in_order(key[0])))
     numbers = [chip_names.index(chip) for chip, _, _ in samples]
     place = {key: number for number, key in enumerate(samples)}
     owner = np.array([place[key] for key in keys])
@@ -136,11 +135,6 @@ def _keys(rows: Rows, config: RampAdcConfig) -> list[Key]:
     # A measured 0.2 V and the configured one are the same where they differ in the last digit only.
     v_read = np.where(np.isclose(v_read, config.v_read, rtol=1e-9, atol=0), config.v_read, v_read)
     return list(zip(rows.texts("chip", "0"), v_read.tolist(), rows.texts("ramp", config.ramp), strict=True))
-
-
-def _in_order(chip: str) -> tuple[bool, int, str]:
-    """Sorts chips by their numbers, then those with names."""
-    return (not chip.isdecimal(), int(chip) if chip.isdecimal() else 0, chip)
 
 
 def _measured(rows: Rows, owner: Owner, samples: int, config: RampAdcConfig) -> tuple[Array, Array]:
