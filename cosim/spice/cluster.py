@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future, Worker
 
 LOOKED_AT = 2.0  # [s] between looks at who works
-ALONE_WITHIN = 20.0  # [s] without a worker until it is said
+ALONE_WITHIN = 30.0  # [s] without a worker until it is said
 IN_HAND = 2  # decks sent ahead for each thread of a worker, so that none waits for the next
 
 

@@ -74,6 +74,7 @@ def _by_library(deck: Deck, simulator: Simulator, folder: Path, timeout: float) 
     (folder / "in.pickle").write_bytes(pickle.dumps((deck, simulator.library, simulator.klu)))
     done = subprocess.run(
         [sys.executable, "-c", "from cosim.spice.isolated import answer_in; answer_in()", str(folder)],
+        cwd=folder,
         capture_output=True,
         text=True,
         errors="replace",

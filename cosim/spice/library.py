@@ -77,7 +77,7 @@ def find_library() -> Path | None:
     """The libngspice to use, or None; a wrong NGSPICE_LIBRARY_PATH is an error, never passed over."""
     chosen = os.environ.get("NGSPICE_LIBRARY_PATH")
     if chosen:
-        path = Path(chosen).expanduser()
+        path = Path(chosen).expanduser().absolute()  # workers have a working folder of their own
         if not path.is_file():
             raise CosimError(
                 "there is no such file; correct the variable, or unset it",

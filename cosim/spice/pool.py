@@ -10,6 +10,8 @@ import atexit
 import contextlib
 import multiprocessing
 import os
+import shutil
+import tempfile
 import threading
 import time
 import warnings
@@ -62,8 +64,9 @@ class WorkerState:
 _state: WorkerState | None = None
 
 
-def _start_worker(library: Path, klu: bool) -> None:
+def _start_worker(library: Path, klu: bool, folder: str) -> None:
     global _state
+    os.chdir(folder)  # models of ngspice write what they think of their parameters into the working folder
     _state = WorkerState(library, klu)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
 
@@ -121,6 +124,7 @@ class SimulatorPool:
         self.backend = "isolated" if self.simulator.library is None else backend
         self._pool: pebble.ProcessPool | None = None
         self._breakdowns = 0  # of the worker pool as a whole, since the last result
+        self._folder: str | None = None  # where the workers work
 
     def __enter__(self) -> SimulatorPool:
         return self
@@ -130,10 +134,7 @@ class SimulatorPool:
 
     def close(self) -> None:
         """End the workers."""
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
-            self._pool = None
+        self._end(None)
 
     def key(self, deck: Deck) -> str:
         """The name of the deck's answer with this pool's simulator."""
@@ -188,11 +189,17 @@ class SimulatorPool:
 
     def _drop(self) -> None:
         """End the workers at once, their decks unfinished (an interrupt)."""
+        self._end(5.0)
+
+    def _end(self, patience: float | None) -> None:
         if self._pool is not None:
             self._pool.stop()
             with contextlib.suppress(TimeoutError):
-                self._pool.join(5)
+                self._pool.join(patience)
             self._pool = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def _schedule(self, deck: Deck, key: str) -> Future[Result]:
         if self._pool is not None and not self._pool.active:  # pebble gives up when an idle worker is killed
@@ -203,11 +210,12 @@ class SimulatorPool:
         if self._pool is None:
             if getattr(multiprocessing.current_process(), "_inheriting", False):
                 raise SystemExit(1)  # a worker that is importing a script without that line: see above
+            self._folder = tempfile.mkdtemp(prefix="cosim-")
             self._pool = pebble.ProcessPool(
                 max_workers=self.workers,
                 max_tasks=DECKS_PER_WORKER,
                 initializer=_start_worker,
-                initargs=(self.simulator.library, self.simulator.klu),
+                initargs=(self.simulator.library, self.simulator.klu, self._folder),
                 context=multiprocessing.get_context("spawn"),
             )
         if self.backend == "isolated":

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,6 +34,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._line: Connection | None = None
         self._decks = 0
+        self._folder = ""
 
     def run(self, deck: Deck, key: str, timeout: float) -> Result:
         """Run a deck with its retries; a `Failure` when the child dies or has no answer within `timeout` seconds."""
@@ -61,6 +64,7 @@ class Server:
         if self._line is not None and self._process is not None and self._process.poll() is None:
             return self._line
         self.close()
+        self._folder = tempfile.mkdtemp(prefix="cosim-")
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-c", "from cosim.spice.server import serve; serve()", str(theirs.fileno())]
@@ -69,6 +73,7 @@ class Server:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # ngspice writes there by itself
+                cwd=self._folder,  # and its models into the working folder
             )
         self._line, self._decks = Connection(ours.detach()), 0
         if not self._line.poll(START_WITHIN):
@@ -92,6 +97,7 @@ class Server:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            shutil.rmtree(self._folder, ignore_errors=True)
         self._line = self._process = None
 
 
@@ -120,4 +126,5 @@ def _listen(line: Connection, asked: queue.SimpleQueue[tuple[Deck, str]]) -> Non
     with contextlib.suppress(EOFError, OSError):
         while True:
             asked.put(line.recv())
+    shutil.rmtree(Path.cwd(), ignore_errors=True)  # the host, which made it, may be gone
     os._exit(0)

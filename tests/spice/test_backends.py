@@ -218,3 +218,15 @@ def test_noise_of_a_resistor_is_johnsons_whichever_way_it_is_run(pool: Simulator
     assert one["onoise_spectrum"][0] == pytest.approx(np.sqrt(4 * boltzmann_t * 500), rel=1e-5)
     # kT/C of 1 pF; ten points a decade integrate to a thousandth, the tail above 10 THz is 1e-5 of it.
     assert one["onoise_total"][0] == pytest.approx(np.sqrt(boltzmann_t / 1e-12), rel=2e-3)
+
+
+def test_what_models_write_beside_their_results_stays_out_of_the_users_folder(
+    pool: SimulatorPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = "v1 a 0 1\nm1 a a 0 0 nn w=1u l=0.18u\n.model nn nmos level=54 version=4.5 pdiblc2=-0.0003"
+    with SimulatorPool(1, use_cache=False, simulator=pool.simulator) as own:
+        assert own.run([Deck("a parameter that BSIM4 complains of", odd, (".op",), ("v(a)",))])[0].ok
+        folder = Path(str(own._folder))
+        assert [path.name for path in folder.iterdir()] == ["bsim4v5.out"]  # ngspice's own file
+    assert not folder.exists() and not list(tmp_path.iterdir())

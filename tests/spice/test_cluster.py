@@ -88,6 +88,7 @@ def test_a_worker_killed_in_mid_run_costs_nothing(dask_pool: ClusterPool, pool: 
     assert_same(results, pool.run(decks))
     with SimulatorPool(1, use_cache=False, simulator=pool.simulator) as serial:
         assert_same(results, serial.run(decks))
+    dask_pool._client.wait_for_workers(2, timeout=120)
     assert seen["killed"] not in worker_pids(dask_pool)  # its nanny started another, under an address of its own
 
 
@@ -120,11 +121,15 @@ def test_a_child_that_is_killed_costs_its_deck_alone(dask_pool: ClusterPool) -> 
     outcome: list[Result] = []
     run = threading.Thread(target=lambda: outcome.extend(dask_pool.run([ENDLESS, good(1)])))
     run.start()
+    first: dict[int, float] = {}
     busy = None
-    while busy is None:
-        children = [child for pid in pids.values() for child in psutil.Process(pid).children()]
-        time.sleep(0.1)
-        busy = next((child for child in children if child.is_running() and child.cpu_percent(0.2) > 30), None)
+    while busy is None and run.is_alive():
+        for child in (child for pid in pids.values() for child in psutil.Process(pid).children()):
+            used = child.cpu_times().user
+            if used > first.setdefault(child.pid, used) + 0.1:  # [s]: one that idles or starts does not
+                busy = child
+        time.sleep(0.05)
+    assert busy is not None
     busy.send_signal(signal.SIGSEGV)
     run.join(30)
     assert outcome[0].failure is not None and outcome[0].failure.kind is K.CRASH
@@ -153,6 +158,7 @@ def test_a_deck_that_kills_its_workers_is_a_crash_and_the_others_are_not(
     assert failure is not None and failure.kind is K.CRASH and failure.line == "each Dask worker that ran it died"
     del decks[1]
     assert_same(results, pool.run(decks))
+    dask_pool._client.wait_for_workers(2, timeout=120)  # their nannies start others
 
 
 def test_results_are_kept_by_the_client(

@@ -27,6 +27,7 @@ def test_halved_steps_cost_twice() -> None:
     assert expected_cost(deck.halved()) == pytest.approx(2 * expected_cost(deck))
 
 
+@pytest.mark.slow  # a measurement of time: on a busy machine the least of a few runs is still disturbed
 def test_the_cost_of_arrays_tells_their_time_better_than_their_number(pool: SimulatorPool) -> None:
     """From 8 x 8 to 32 x 32 the time grows some 20 times; by cost it is foretold within a factor of three."""
     rng = np.random.default_rng(3)
@@ -34,7 +35,7 @@ def test_the_cost_of_arrays_tells_their_time_better_than_their_number(pool: Simu
         crossbar_deck(rng.uniform(1e-6, 1e-4, (n, n)), rng.uniform(-0.2, 0.2, (30, n)), CrossbarConfig(), "sinh")
         for n in (8, 32)
     ]
-    runs = [pool.run(decks) for _ in range(3)]
+    runs = [pool.run(decks) for _ in range(5)]
     small, large = (min(run[number].elapsed for run in runs) for number in (0, 1))  # the least disturbed
     ratio = large / small
     assert ratio > 5
