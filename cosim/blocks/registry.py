@@ -24,6 +24,7 @@ from cosim.validation import unit_of_key
 BUILT_IN = {
     "ramp_adc": "cosim.blocks.ramp_adc",
     "crossbar": "cosim.blocks.crossbar",
+    "integrator": "cosim.blocks.integrator",
 }
 ENTRY_POINT_GROUP = "cosim.blocks"
 _CONSTANTS = ("NAME", "DESCRIPTION", "SWEEPS", "FIGURES")
