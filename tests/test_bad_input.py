@@ -105,12 +105,21 @@ def test_unknown_function(refused: Refuse) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("function", ["gelu", "silu"])
-def test_a_function_that_is_not_monotonic(refused: Refuse, function: str) -> None:
-    refused(
-        "characterise", "ramp_adc", "--function", function,
-        says=("'function'", f"'{function}'", "not monotonic", "sigmoid, tanh, linear"),
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (("--function", "expr: exp(-x"), ("'function'", "not an expression")),
+        (("--function", "expr: __import__('os')", "--set", "x_range=[-1, 1]"), ("'function'", "__import__", "sigmoid")),
+        (("--function", "expr: x**99", "--set", "x_range=[-1, 1]"), ("'function'", "plain number", "64")),
+        (("--function", "expr: tanh(x)"), ("'x_range'", "needs the range", "[-4, 4]")),
+        (("--function", "expr: log(x)", "--set", "x_range=[-1, 1]"), ("'x_range'", "finite", "x = -1")),
+        (("--function", "expr: 3", "--set", "x_range=[-1, 1]"), ("'function'", "constant")),
+        (("--set", "x_range=[1, -1]"), ("'x_range'", "no range")),
+        (("--function", "table: nowhere.csv"), ("nowhere.csv", "No such file")),
+    ],
+)
+def test_a_function_that_is_none(refused: Refuse, settings: tuple[str, ...], says: tuple[str, ...]) -> None:
+    refused("characterise", "ramp_adc", *settings, says=says)
 
 
 @pytest.mark.parametrize("bits", ["1", "9", "-3"])
@@ -126,7 +135,7 @@ def test_a_conductance_that_the_device_cannot_hold(refused: Refuse, tmp_path: Pa
     assert text.count('value = "1 uS"') == 1
     parameters.write_text(text.replace('value = "1 uS"', 'value = "30 uS"'))
     refused(
-        "characterise", "ramp_adc", "--set", f"device={folder}",
+        "characterise", "ramp_adc", "--set", f"device={folder}", "--set", "pulse_widths=equal",
         says=("conductance", "5-bit sigmoid", "cannot hold", str(folder), "value '2", "30 to 150 µS"),
     )  # fmt: skip
 

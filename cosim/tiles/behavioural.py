@@ -126,15 +126,16 @@ class BehaviouralTile:
         return np.asarray(own * np.eye(self.outputs) + share * clamp_matrix(cells, *resistances))
 
     def _thresholds(self, chip: TileChip) -> Array:
-        """Thresholds of each column in units of the MAC result, shape (outputs, 2^bits - 1) or (1, 2^bits - 1)."""
+        """Thresholds of each column in units of the MAC result, shape (outputs, thresholds) or (1, thresholds)."""
         on, model = self.nonidealities, self.model
         ramp = chip.adc.ramp if on.ramp_error else model.ramp_target
         bias = chip.adc.bias if on.ramp_error else model.bias_target
+        sign = chip.adc.bias_sign if on.ramp_error else model.bias_sign
         mean = model.value("offset_mean")
         offsets = chip.offsets if on.comparator_offset else np.full(1, mean)
         if on.comparator_lag:
-            return model.thresholds(ramp, bias, offsets)
-        levels = column_levels(ramp, bias, model.bias_sign, self.config.adc)
+            return model.thresholds(ramp, bias, offsets, bias_sign=sign)
+        levels = column_levels(ramp, bias, sign, self.config.adc, model.pulse)
         return np.asarray((levels + (offsets - mean)[:, None]) / model.mac_gain())
 
     def mac(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
@@ -154,7 +155,7 @@ class BehaviouralTile:
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.uint8]:
         """ADC codes (batch, outputs)."""
-        return convert(self.mac(inputs, rng) - TIE, self.thresholds)
+        return convert(self.mac(inputs, rng) - TIE, self.thresholds, self.config.adc.staircase)
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) that the codes stand for."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.blocks.ramp_adc.functions import get_function, ideal_thresholds
 from cosim.tiles.config import TileConfig, check_inputs, conductance_targets
 from cosim.tiles.quantise import codes_from_mac, dac_codes, dac_values, decode, quantise_weights
 
@@ -18,7 +17,7 @@ class IdealTile:
     def __init__(self, config: TileConfig) -> None:
         self.config = config
         self.inputs, self.outputs = config.inputs, config.outputs
-        self._function = get_function(config.adc.function)
+        self._function = config.adc.activation
         self._weights: Array | None = None
 
     def program(self, weights: Array, rng: np.random.Generator) -> None:
@@ -40,8 +39,8 @@ class QuantisedTile:
     def __init__(self, config: TileConfig) -> None:
         self.config = config
         self.inputs, self.outputs = config.inputs, config.outputs
-        self._function = get_function(config.adc.function)
-        self._thresholds = ideal_thresholds(self._function, config.adc.bits)
+        self._function = config.adc.activation
+        self._stairs = config.adc.staircase
         self._weights: Array | None = None
 
     def program(self, weights: Array, rng: np.random.Generator) -> None:
@@ -56,7 +55,8 @@ class QuantisedTile:
         assert self._weights is not None, "program the tile first"
         values = check_inputs(inputs, self.config)
         bits = self.config.dac_bits
-        return codes_from_mac(dac_values(dac_codes(values, bits), bits) @ self._weights, self._thresholds)
+        counts = codes_from_mac(dac_values(dac_codes(values, bits), bits) @ self._weights, self._stairs.thresholds)
+        return self._stairs.codes(counts)
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) that the codes stand for."""

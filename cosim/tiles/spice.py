@@ -15,23 +15,17 @@ from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CellKind
 from cosim.blocks.crossbar.netlist import array_lines
+from cosim.blocks.ramp_adc.column import SWITCH_ON, column_lines, integrator_line, timeline
 from cosim.blocks.ramp_adc.design import design_column
-from cosim.blocks.ramp_adc.functions import get_function
 from cosim.blocks.ramp_adc.netlist import (
-    EDGE,
-    SWITCH_ON,
     TRANSIENT,
-    column_lines,
     comparator_lines,
     conversion_deck,
-    integrator_line,
     models_text,
     offset_deck,
-    pulse,
-    pwl,
     rounded_code,
-    timeline,
 )
+from cosim.blocks.ramp_adc.timing import EDGE, pulse, pwl
 from cosim.errors import CosimError
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances, default_pool
 from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets
@@ -90,7 +84,7 @@ class SpiceTile:
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
         """ADC codes (batch, outputs)."""
-        function = get_function(self.config.adc.function)
+        function = self.config.adc.activation
         return encode(self.forward(inputs, rng), function.low, function.high, self.config.adc.bits)
 
     def at_v_reads(self, inputs: NDArray[np.floating], v_reads: Sequence[float]) -> tuple[Array, NDArray[np.int64]]:
@@ -124,7 +118,7 @@ class SpiceTile:
         macs = [self._mac(self._good(result)) for result in (yield [self.array_deck(row) for row in codes])]
         results = yield [self.ramp_deck(mac) for mac in macs]
         adc_codes = np.array([self._codes(self._good(result)) for result in results]).reshape(-1, self.outputs)
-        function = get_function(self.config.adc.function)
+        function = self.config.adc.activation
         return decode(adc_codes, function.low, function.high, self.config.adc.bits)
 
     def array_deck(self, codes: NDArray[np.int64]) -> Deck:
@@ -164,7 +158,7 @@ class SpiceTile:
                 integrator_line(f"h{column}", f"hb{column}", f"m{column}", adc, v0=voltage).replace(" rst ", " 0 ")
             )
             comparators += comparator_lines(column, f"m{column}", chip.names, chip.mismatch[column], adc)
-        ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign, self.cell)
+        ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign, self.cell, chip.pulse)
         title = f"tile {self.inputs} x {self.outputs}: ramp, comparators and counters"
         return conversion_deck(title, adc, ramp, times, held, comparators, self.outputs)
 
@@ -176,7 +170,8 @@ class SpiceTile:
         codes = np.empty(self.outputs, dtype=np.int64)
         for column in range(self.outputs):
             count = float(result[f"v(n{column})"][-1])
-            codes[column], distance = rounded_code(count, reference, self.config.adc.thresholds)
+            counted, distance = rounded_code(count, reference, self.config.adc.thresholds)
+            codes[column] = self.config.adc.staircase.start + counted
             self.counts.undecided += distance > LARGEST_COUNT_ERROR
         self.counts.conversions += self.outputs
         return codes

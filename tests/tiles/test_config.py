@@ -107,7 +107,9 @@ def test_inputs_that_are_not_finite_are_refused() -> None:
 def test_a_full_pulse_on_a_full_weight_gives_the_volts_of_w_max(
     v_read: float, c_fb: float, w_max: float, function: str
 ) -> None:
-    adc = RampAdcConfig(bits=3, function=function, v_read=v_read, c_fb=c_fb, t_pulse=10e-9 * c_fb / 5e-12 + 1e-9)
+    adc = RampAdcConfig(
+        bits=3, function=function, v_read=v_read, c_fb=c_fb, t_pulse=10e-9 * c_fb / 5e-12 + 1e-9, t_clock=1e-7
+    )
     config = tile(w_max=w_max, adc=adc)
     volts = v_read * input_pulse(config) * WINDOW / c_fb
     np.testing.assert_allclose(volts, design_column(adc).gain(v_read) * w_max, rtol=1e-12)

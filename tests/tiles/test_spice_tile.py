@@ -264,7 +264,7 @@ def test_pulses_shorter_than_their_edges_are_refused(pool: SimulatorPool) -> Non
 def test_a_comparator_that_does_not_simulate_is_named_with_its_kept_deck(pool: SimulatorPool, tmp_path: Path) -> None:
     text = netlist_path("comparator_two_stage").read_text()
     broken = tmp_path / "broken.cir"
-    broken.write_text(text.replace(" nch w=8u", " no_such_model w=8u", 1))
+    broken.write_text(text.replace(" nmos w=8u", " no_such_model w=8u", 1))
     tile = SpiceTile(config(RampAdcConfig(bits=BITS, comparator=str(broken))), pool)
     with pytest.raises(CosimError, match="ngspice failed") as caught:
         tile.program(WEIGHTS, np.random.default_rng(1))

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from cosim.blocks.model import Domain, ModelError, ModelFile, Parameter, load_model_file, save_model
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.ramp_adc.design import column_levels
-from cosim.blocks.ramp_adc.functions import ActivationFunction, get_function, ideal_thresholds
+from cosim.blocks.ramp_adc.design import Signs, column_levels
+from cosim.blocks.ramp_adc.functions import ActivationFunction, Staircase, ideal_thresholds
 
 Array = NDArray[np.float64]
 
@@ -77,17 +77,44 @@ def convert_kernel(mac: NDArray[Any], thresholds: NDArray[Any], codes: NDArray[n
             codes[sample, column] = count
 
 
-def convert(mac: NDArray[Any], thresholds: NDArray[Any]) -> NDArray[np.uint8]:
-    """Codes (batch, columns) of MAC results (batch, columns) with each column's thresholds (columns, 2^bits - 1).
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def up_down_kernel(
+    mac: NDArray[Any], thresholds: NDArray[Any], direction: NDArray[np.int64], start: int, largest: int,
+    codes: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """The same with an up/down counter: from `start`, each threshold below adds its direction; shapes as above."""
+    for sample in range(mac.shape[0]):
+        for column in range(mac.shape[1]):
+            value = mac[sample, column]
+            count = start
+            for k in range(thresholds.shape[1]):
+                if thresholds[column, k] < value:
+                    count += direction[k]
+            codes[sample, column] = min(max(count, 0), largest)
+
+
+def convert(mac: NDArray[Any], thresholds: NDArray[Any], stairs: Staircase | None = None) -> NDArray[np.uint8]:
+    """Codes (batch, columns) of MAC results (batch, columns) with each column's thresholds (columns, count).
 
     Thresholds need not rise: the ramp of a column may fall somewhere (a cell below its neighbour's lag), and a counter
     counts clocks and does not care for their order. A MAC result on a threshold has not passed it. NaN is below
-    everything: a MAC result that is NaN gives code 0, a threshold that is NaN is never passed.
+    everything: a MAC result that is NaN gives the first code, a threshold that is NaN is never passed.
+
+    `stairs` says what each threshold adds to the code where the function also falls (`RampAdcConfig.staircase`); the
+    counter stops at the first and the last code. Without it the code is the number of thresholds below.
     """
-    if mac.ndim != 2 or thresholds.ndim != 2 or mac.shape[1] != len(thresholds) or thresholds.shape[1] > 255:
-        raise ValueError(f"MAC results {mac.shape} do not fit thresholds {thresholds.shape} of at most 8 bits")
+    counts_up = stairs is None or stairs.rising
+    if mac.ndim != 2 or thresholds.ndim != 2 or mac.shape[1] != len(thresholds):
+        raise ValueError(f"MAC results {mac.shape} do not fit thresholds {thresholds.shape}")
+    if (counts_up and thresholds.shape[1] > 255) or (stairs and len(stairs.direction) != thresholds.shape[1]):
+        raise ValueError(f"thresholds {thresholds.shape} do not fit a code of at most 8 bits, or its directions")
     codes = np.empty(mac.shape, dtype=np.uint8)
-    convert_kernel(np.ascontiguousarray(mac), np.ascontiguousarray(thresholds), codes)
+    mac, thresholds = np.ascontiguousarray(mac), np.ascontiguousarray(thresholds)
+    if stairs is None or stairs.rising:
+        convert_kernel(mac, thresholds, codes)
+    else:
+        largest = max(stairs.start, int(stairs.code_above.max()))
+        up_down_kernel(mac, thresholds, stairs.direction, stairs.start, largest, codes)
     return codes
 
 
@@ -98,7 +125,8 @@ class RampAdcModel:
     Attributes
     ----------
     config: what was characterised (function, bits, V_read, C_fb, pulse ...).
-    ramp_target, bias_target, bias_sign, gain: the column's design (`design.ColumnDesign`).
+    ramp_target, bias_target, bias_sign, gain, pulse: the column's design (`design.ColumnDesign`), its calibration
+        cells, which are not read in a column without errors, among the bias cells.
     parameters: name -> fitted value with its confidence interval; see `DESCRIPTIONS`.
     error: of thresholds of chips that the fit did not see, in LSB.
     domain: read voltage [V], comparator offset [V] and cell conductance [S] for which the stated error holds.
@@ -107,12 +135,13 @@ class RampAdcModel:
     config: RampAdcConfig
     ramp_target: Array
     bias_target: Array
-    bias_sign: int
+    bias_sign: Signs
     gain: float
     parameters: Mapping[str, Parameter]
     error: ModelError
     domain: Domain
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    pulse: Array | None = None
 
     def value(self, name: str) -> float:
         """A parameter's value."""
@@ -122,33 +151,40 @@ class RampAdcModel:
 
     @property
     def function(self) -> ActivationFunction:
-        return get_function(self.config.function)
+        return self.config.activation
 
     @property
     def ideal(self) -> Array:
-        """Ideal thresholds x_k in units of the MAC result, shape (2^bits - 1,)."""
+        """Ideal thresholds x_k in units of the MAC result, shape (thresholds,)."""
         return ideal_thresholds(self.function, self.config.bits)
 
     def mac_gain(self, v_read: float | None = None) -> float:
         """alpha [V]: volts per unit of the MAC result at a read voltage."""
         return self.gain * (v_read or self.config.v_read) / self.config.v_read
 
-    def threshold_voltages(self, ramp: Array, bias: Array, offset: Array | float, v_read: float | None = None) -> Array:
+    def threshold_voltages(
+        self, ramp: Array, bias: Array, offset: Array | float, v_read: float | None = None,
+        bias_sign: Signs | None = None,
+    ) -> Array:  # fmt: skip
         """Thresholds above V_CLP [V] of chips with known conductances and comparator offsets.
 
-        `ramp` (..., cells) and `bias` (..., n) in siemens, `offset` (...) in volts; returns (..., 2^bits - 1).
+        `ramp` (..., cells) and `bias` (..., n) in siemens, `offset` (...) in volts, `bias_sign` (..., n) of calibrated
+        chips (None: of the design); returns (..., thresholds).
         """
         v_read = v_read or self.config.v_read
         self.domain.check("v_read", v_read)
         self.domain.check("offset", offset)
         self.domain.check("conductance", np.concatenate([np.ravel(ramp), np.ravel(bias)]))
         config = self.config.model_copy(update={"v_read": v_read})
-        levels = column_levels(ramp, bias, self.bias_sign, config)
+        levels = column_levels(ramp, bias, self.bias_sign if bias_sign is None else bias_sign, config, self.pulse)
         return trip_points(levels, offset, np.array([self.value(name) for name in TRIP_PARAMETERS]))
 
-    def thresholds(self, ramp: Array, bias: Array, offset: Array | float, v_read: float | None = None) -> Array:
+    def thresholds(
+        self, ramp: Array, bias: Array, offset: Array | float, v_read: float | None = None,
+        bias_sign: Signs | None = None,
+    ) -> Array:  # fmt: skip
         """The same in units of the MAC result."""
-        return self.threshold_voltages(ramp, bias, offset, v_read) / self.mac_gain(v_read)
+        return self.threshold_voltages(ramp, bias, offset, v_read, bias_sign) / self.mac_gain(v_read)
 
     def draw_offsets(self, columns: int, rng: np.random.Generator) -> Array:
         """Static offsets of comparators of an unknown chip [V], shape (columns,)."""
@@ -160,9 +196,9 @@ class RampAdcModel:
             "config": self.config.model_dump(mode="json"),
             "ramp_target": self.ramp_target.tolist(),
             "bias_target": self.bias_target.tolist(),
-            "bias_sign": self.bias_sign,
+            "bias_sign": _plain_sign(self.bias_sign),
             "gain": self.gain,
-        }
+        } | ({} if self.pulse is None else {"pulse": self.pulse.tolist()})
         return save_model(
             path,
             block="ramp_adc",
@@ -178,14 +214,20 @@ def load_model(path: str | Path, accept: bool = False) -> RampAdcModel:
     """Read a model file; see `cosim.blocks.model.load_model_file` for what is refused."""
     file = load_model_file(path, "ramp_adc", accept)
     settings = file.settings
+    sign, pulse = settings["bias_sign"], settings.get("pulse")
     return RampAdcModel(
         config=RampAdcConfig(**settings["config"]),
         ramp_target=np.array(settings["ramp_target"]),
         bias_target=np.array(settings["bias_target"]),
-        bias_sign=int(settings["bias_sign"]),
+        bias_sign=sign if isinstance(sign, int) else np.array(sign),
         gain=float(settings["gain"]),
         parameters=file.parameters,
         error=file.error,
         domain=file.fitted_domain(),
         provenance=file.provenance,
+        pulse=None if pulse is None else np.array(pulse),
     )
+
+
+def _plain_sign(sign: Signs) -> int | list[int]:
+    return sign if isinstance(sign, int) else sign.tolist()

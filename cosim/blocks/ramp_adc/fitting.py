@@ -13,12 +13,13 @@ from cosim.blocks.dataset import config_of, failed_points, origin_of
 from cosim.blocks.model import Domain, ModelError, Parameter
 from cosim.blocks.ramp_adc.behaviour import DESCRIPTIONS, TRIP_PARAMETERS, UNITS, RampAdcModel, trip_points, trip_terms
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.ramp_adc.design import column_levels
-from cosim.blocks.ramp_adc.functions import get_function, lsb_at_thresholds
+from cosim.blocks.ramp_adc.design import Signs, column_levels
+from cosim.blocks.ramp_adc.functions import lsb_at_thresholds
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
+OFFSET_REACH = 6.0  # standard deviations of an offset around its mean that the model's domain holds
 ERROR_LIMIT = 0.02  # [LSB] rms; the share of differing codes is about the mean absolute threshold error in LSB
 
 
@@ -64,6 +65,8 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
         **{key: value for key, value in config_of(data).items() if key in RampAdcConfig.model_fields}
     )
     usable = (data["ramp"].values == "column") & (data["chip"].values >= 0) & (data["status"].values == 0)
+    if "c_fb" in data.coords:
+        usable &= np.isclose(data["c_fb"].values, config.c_fb, rtol=1e-9, atol=0.0)
     _check_known(data, usable)
     chosen = usable & (data["chip"].values % 2 == 0)
     if len(set(data["chip"].values[chosen].tolist())) < 2 or not (usable & ~chosen).any():
@@ -87,7 +90,7 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
         config=config,
         ramp_target=data["target_conductance"].values,
         bias_target=data["target_bias"].values,
-        bias_sign=int(config_of(data)["bias_sign"]),
+        bias_sign=_nominal_sign(data),
         gain=float(config_of(data)["gain"]),
         parameters=parameters,
         error=ModelError(
@@ -98,9 +101,23 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, limit: float = ERROR_LI
             limit=limit,
             held_out="all thresholds of the chips with odd numbers, at each V_read",
         ),
-        domain=_domain(data, usable),
+        domain=_domain(data, usable, parameters),
         provenance=origin_of(data),
+        pulse=_pulse(data, config),
     )
+
+
+def _nominal_sign(data: xr.Dataset) -> Signs:
+    stated = config_of(data)["bias_sign"]
+    return np.array(stated) if isinstance(stated, list) else int(stated)
+
+
+def _pulse(data: xr.Dataset, config: RampAdcConfig) -> Array | None:
+    """Read pulses of the ramp cells as shares of `t_pulse`; None where they are all whole."""
+    if "target_pulse" not in data.coords:
+        return None
+    shares = data["target_pulse"].values / config.t_pulse
+    return None if np.allclose(shares, 1.0, rtol=1e-9) else np.exp2(np.rint(np.log2(shares)))
 
 
 def _check_known(data: xr.Dataset, usable: NDArray[np.bool_]) -> None:
@@ -132,17 +149,21 @@ class _Points:
 
     def __init__(self, data: xr.Dataset, config: RampAdcConfig) -> None:
         self.config = config
-        self.sign = int(config_of(data)["bias_sign"])
+        self.sign: Signs = _nominal_sign(data)
+        # Chips that were calibrated have signs of their own.
+        self.signs = data["bias_sign"].values.astype(np.int64) if "bias_sign" in data else None
+        self.pulse = _pulse(data, config)
         self.ramp = data["ramp_conductance"].values
         self.bias = data["bias_conductance"].values
         self.offset = data["comparator_offset"].values
         self.v_read = data["v_read"].values
         self.measured = data["threshold"].values
-        self.lsb = data["gain"].values[:, None] * lsb_at_thresholds(get_function(config.function), config.bits)
+        self.lsb = data["gain"].values[:, None] * lsb_at_thresholds(config.activation, config.bits)
 
     def levels(self, which: NDArray[np.bool_]) -> Array:
         """Ramp levels that follow from the conductances [V], shape (chosen samples, thresholds)."""
-        levels = column_levels(self.ramp[which], self.bias[which], self.sign, self.config)
+        sign = self.sign if self.signs is None else self.signs[which]
+        levels = column_levels(self.ramp[which], self.bias[which], sign, self.config, self.pulse)
         return np.asarray(levels * (self.v_read[which] / self.config.v_read)[:, None])
 
     def predict(self, values: Array, which: NDArray[np.bool_]) -> Array:
@@ -204,15 +225,21 @@ def _statistics(data: xr.Dataset) -> dict[str, Parameter]:
     return parameters
 
 
-def _domain(data: xr.Dataset, usable: NDArray[np.bool_]) -> Domain:
-    offsets, v_read = data["comparator_offset"].values[usable], data["v_read"].values[usable]
+def _domain(data: xr.Dataset, usable: NDArray[np.bool_], parameters: dict[str, Parameter]) -> Domain:
+    v_read = data["v_read"].values[usable]
     cells = np.concatenate([data[name].values[usable].ravel() for name in ("ramp_conductance", "bias_conductance")])
-    # Offsets reach some two sigma in a data set; the model is linear in them, so four sigma is let pass.
-    reach = 4.0 * offsets.std()
+    # Offsets reach some two sigma in a data set; the model is linear in them, so all that `draw_offsets` gives
+    # passes: one comparator in 5e8 is beyond six sigma.
+    mean, sigma = parameters["offset_mean"].value, parameters["offset_sigma"].value
+    assert isinstance(mean, float) and isinstance(sigma, float)
+    offsets = data["comparator_offset"].values[usable]
     return Domain(
         {
             "v_read": (float(v_read.min()), float(v_read.max())),
-            "offset": (float(offsets.mean() - reach), float(offsets.mean() + reach)),
+            "offset": (
+                min(float(offsets.min()), mean - OFFSET_REACH * sigma),
+                max(float(offsets.max()), mean + OFFSET_REACH * sigma),
+            ),
             # Programming errors are additive, so another chip's cells leave the seen range by a few sigma.
             "conductance": (float(max(cells.min() * 0.5, 0.0)), float(cells.max() * 1.1)),
         }

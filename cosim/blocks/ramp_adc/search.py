@@ -38,12 +38,21 @@ class ThresholdSearch:
     high: Array = field(init=False)
     rounds: int = 0
 
+    # The attribute `last_slope` is the last slope that two simulated points showed, shape (n,); `slope` until then.
+
     def __post_init__(self) -> None:
         self.guess = np.array(self.guess, dtype=np.float64)
         self.tolerance = np.broadcast_to(np.asarray(self.tolerance, dtype=np.float64), self.guess.shape)
         self.low = np.full_like(self.guess, -np.inf)
         self.high = np.full_like(self.guess, np.inf)
         self._before: tuple[Array, Array] | None = None
+        self.last_slope = np.full_like(self.guess, self.slope)
+
+    @property
+    def last(self) -> tuple[Array, Array]:
+        """The inputs that were simulated last and the deviations found there, each of shape (n,)."""
+        assert self._before is not None, "nothing was simulated"
+        return self._before
 
     @property
     def done(self) -> NDArray[np.bool_]:
@@ -83,5 +92,7 @@ class ThresholdSearch:
             with np.errstate(divide="ignore", invalid="ignore"):
                 secant = dr / dx
             good = np.isfinite(secant) & (secant > self.slope / 5) & (secant < self.slope * 5)
-            slope = np.where(good & (np.abs(dx) > self.tolerance / 20), secant, slope)
+            good &= np.abs(dx) > self.tolerance / 20
+            slope = np.where(good, secant, slope)
+            self.last_slope = np.where(good, secant, self.last_slope)
         return slope

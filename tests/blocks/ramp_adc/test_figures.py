@@ -5,10 +5,11 @@ import pytest
 import xarray as xr
 
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
-from cosim.blocks.ramp_adc.characterisation import TOLERANCE, characterise, lsb_voltages
+from cosim.blocks.ramp_adc.characterisation import characterise
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.fitting import compare, fit
 from cosim.blocks.ramp_adc.functions import get_function, output_error
+from cosim.blocks.ramp_adc.measurement import TOLERANCE, lsb_voltages
 from cosim.spice import SimulatorPool
 
 pytestmark = pytest.mark.slow

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cosim.blocks.domain import OutsideDomainWarning
 from cosim.blocks.ramp_adc.behaviour import TRIP_PARAMETERS, RampAdcModel, load_model, trip_points, trip_terms
-from cosim.blocks.ramp_adc.characterisation import lsb_voltages
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels
 from cosim.blocks.ramp_adc.fitting import compare, fit
+from cosim.blocks.ramp_adc.measurement import lsb_voltages
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]

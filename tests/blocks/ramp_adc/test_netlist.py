@@ -7,24 +7,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cosim.blocks.ramp_adc.characterisation import fixed_levels
 from cosim.blocks.ramp_adc.chips import nominal_chip
+from cosim.blocks.ramp_adc.column import column_lines, fixed_ramp_lines, timeline
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels, design_column, effective_conductance
+from cosim.blocks.ramp_adc.measurement import fixed_levels
 from cosim.blocks.ramp_adc.netlist import (
-    EDGE,
     clock_lines,
-    column_lines,
     comparator_lines,
     conversion_deck,
-    fixed_ramp_lines,
     lane_inputs,
     probes,
-    pulse,
-    pwl,
     rounded_code,
-    timeline,
 )
+from cosim.blocks.ramp_adc.timing import EDGE, pulse, pwl
 from cosim.errors import CosimError
 from cosim.spice import Deck, Result, SimulatorPool
 
@@ -120,7 +116,7 @@ def test_each_lane_shows_each_of_its_inputs_in_time(lanes: int) -> None:
 
 def test_clock_pulses_are_one_count_each() -> None:
     times = timeline(RampAdcConfig(bits=3), 4)
-    line = clock_lines(times)[0]
+    line = clock_lines(times, RampAdcConfig(bits=3))[0]
     assert area(line, 0.0) == pytest.approx(7 * 3 * EDGE, rel=1e-9)
     at, high = pwl_points(line)
     np.testing.assert_allclose(np.interp(times.samples, at, high), 1.0)
@@ -246,7 +242,7 @@ def test_counters_give_the_codes_of_held_inputs(pool: SimulatorPool, bits: int, 
 
 
 def test_supply_energy_counts_comparators_and_bias(pool: SimulatorPool) -> None:
-    """Energy = bias generator, once, plus the same again for each comparator."""
+    """The bias generator has a supply of its own; the comparators' energy is the same again for each of them."""
     config = RampAdcConfig(bits=3)
     chip = nominal_chip(config, columns=4)
     times = timeline(config, len(chip.bias))
@@ -257,13 +253,16 @@ def test_supply_energy_counts_comparators_and_bias(pool: SimulatorPool) -> None:
         for n in range(count):
             comparators += comparator_lines(n, "m", chip.names, chip.mismatch[n], config)
         deck = conversion_deck("energy", config, ramp, times, ["Vm m 0 1"], comparators, count)
-        energies.append(good(pool.run([deck])[0])["v(evdd)"][-1] * 1e-12)
-    bias = config.v_dd * config.i_bias * times.end
-    assert energies[0] == pytest.approx(bias, rel=1e-3)
+        result = good(pool.run([deck])[0])
+        energies.append(result["v(evdd)"][-1] * 1e-12)
+        # What the reference current takes, and nothing else, whatever the comparators do.
+        bias = config.v_dd * config.i_bias * times.end
+        assert result["v(ebias)"][-1] * 1e-12 == pytest.approx(bias, rel=1e-3)
+    assert energies[0] == 0.0
     # At time zero all nodes start at ground, and the reference current takes longer to charge more mirror gates.
-    assert energies[2] - bias == pytest.approx(4 * (energies[1] - bias), rel=0.02)
+    assert energies[2] == pytest.approx(4 * energies[1], rel=0.02)
     # The tail carries twice the reference current; the second stage once, or nothing while its output is low.
-    assert 1.9 * bias < energies[1] - bias < 3.1 * bias
+    assert 1.9 * bias < energies[1] < 3.1 * bias
 
 
 def test_probes_are_read_from_the_netlist(tmp_path: Path) -> None:

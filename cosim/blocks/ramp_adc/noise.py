@@ -1,0 +1,97 @@
+"""Noise of a threshold: what lets the code of one and the same input differ from conversion to conversion.
+
+Independent contributions, rms in volts at the ramp (equally at the input, for a comparator sees their difference):
+
+comparator   `.noise` at the static trip point. The output that is looked at is the last linear one, its second probe
+             o2 (the output where a netlist names no probes), because the inverter behind only decides. With v_o its
+             noise integrated from `LOWEST` to `HIGHEST` and A its gain at the low end, a decision is uncertain by
+             v_o / A: thermal and 1/f noise, in the bandwidth of the stages before. This is the noise of a comparator
+             that has settled; one that is read before it has settled has less of its gain and of its noise alike.
+reset        kT / C_fb, left on the capacitor when the reset switch opens; once in the ramp's integrator, once in that
+             which holds the MAC result.
+cells        each read of a conductance G for a time T leaves a noise charge of variance 2 k T_abs G T: thermal noise
+             of the current, 4 k T_abs G one-sided, integrated. It adds up along the ramp.
+read noise   each read finds the conductance off by the relative `read_noise` of the device: V_read T G / C_fb of it.
+             It too adds up along the ramp.
+
+Noise of the amplifiers is not in this sum: they are macro-models. Nor are fluctuations of the supply.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.blocks.ramp_adc.chips import Chip
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.design import effective_conductance, step_voltage
+from cosim.blocks.ramp_adc.netlist import models_text, probes
+from cosim.devices import load_device
+from cosim.spice import Deck, Result, Tolerances
+
+Array = NDArray[np.float64]
+
+BOLTZMANN = 1.380649e-23  # [J/K], SI
+ZERO_CELSIUS = 273.15  # [K]
+# [Hz] From far below the rate of conversions (whose 1/f noise is an offset of the day) to far above any pole.
+LOWEST, HIGHEST = 1e3, 1e12
+
+
+def comparator_noise_deck(config: RampAdcConfig, trip: float) -> Deck:
+    """`.noise` of the nominal comparator at its trip point, `trip` [V] above V_CLP."""
+    output = f"v(xc0.{probes(config)[-1]})" if probes(config) else "v(d0)"
+    lines = [
+        models_text(config),
+        f"Vdd vdd 0 {config.v_dd:.9g}",
+        f"Vramp ramp 0 {config.v_clp:.9g}",
+        f"Xbias bias vdd 0 comparator_bias iref={config.i_bias:.9g}",
+        f"Vin in 0 dc {config.v_clp + trip:.12g} ac 1",
+        "Xc0 in ramp d0 bias vdd 0 comparator",
+    ]
+    return Deck(
+        "noise of the comparator at its trip point",
+        "\n".join(lines),
+        (f".noise {output} Vin dec 20 {LOWEST:g} {HIGHEST:g}",),
+        ("onoise_spectrum", "inoise_spectrum"),
+        Tolerances(reltol=1e-6, temperature=config.temperature),
+    )
+
+
+def comparator_noise(result: Result) -> float:
+    """rms noise at the comparator's input [V]: its output's over its gain at low frequency; NaN where it failed."""
+    if not result.ok:
+        return float("nan")
+    density, at_input, frequency = (result[name] for name in ("onoise_spectrum", "inoise_spectrum", "frequency"))
+    gain = density[0] / at_input[0]
+    return float(np.sqrt(np.trapezoid(density**2, frequency)) / gain)
+
+
+def reset_noise(config: RampAdcConfig) -> float:
+    """sqrt(kT / C_fb) of the two integrators together [V]."""
+    return float(np.sqrt(2.0 * BOLTZMANN * (config.temperature + ZERO_CELSIUS) / config.c_fb))
+
+
+def column_noise(chip: Chip, config: RampAdcConfig) -> tuple[Array, Array]:
+    """rms noise of each level from reading the cells [V]: thermal, and read noise; each of shape (thresholds,)."""
+    signs = chip.bias_signs != 0
+    widths = np.ones(len(chip.ramp)) if chip.pulse is None else chip.pulse
+    counted = np.concatenate(
+        [effective_conductance(chip.bias, config) * signs, effective_conductance(chip.ramp, config) * widths]
+    )
+    first = len(chip.bias) - 1
+    kelvin = config.temperature + ZERO_CELSIUS
+    thermal = 2.0 * BOLTZMANN * kelvin * config.t_pulse * np.cumsum(counted)[first:] / config.c_fb**2
+    relative = load_device(config.device).read_noise
+    read = (step_voltage(config) * relative) ** 2 * np.cumsum(counted**2)[first:]
+    return np.sqrt(thermal), np.sqrt(read)
+
+
+def threshold_noise(chip: Chip, config: RampAdcConfig, comparator: float) -> Array:
+    """rms noise of each threshold [V], shape (thresholds,); `comparator` [V] as from `comparator_noise`."""
+    fixed = config.ramp == "fixed"  # a reference without noise of its own; the MAC result's reset remains
+    reset = reset_noise(config) ** 2 * (0.5 if fixed else 1.0)
+    total = np.full(config.thresholds, comparator**2 + reset)
+    if not fixed:
+        thermal, read = column_noise(chip, config)
+        total = total + thermal**2 + read**2
+    return np.sqrt(total)
