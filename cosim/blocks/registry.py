@@ -22,9 +22,11 @@ from cosim.units import format_si
 from cosim.validation import unit_of_key
 
 BUILT_IN = {
+    "cell": "cosim.blocks.cell",
     "ramp_adc": "cosim.blocks.ramp_adc",
     "crossbar": "cosim.blocks.crossbar",
     "integrator": "cosim.blocks.integrator",
+    "sar_adc": "cosim.blocks.sar_adc",
 }
 ENTRY_POINT_GROUP = "cosim.blocks"
 _CONSTANTS = ("NAME", "DESCRIPTION", "SWEEPS", "FIGURES")

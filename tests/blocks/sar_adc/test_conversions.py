@@ -1,0 +1,81 @@
+"""Whole conversions in ngspice, with the loop closed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosim.blocks.sar_adc.array import ideal_capacitors, levels, switching_energy, transition_levels
+from cosim.blocks.sar_adc.characterisation import codes_of, energies_of
+from cosim.blocks.sar_adc.config import SarAdcConfig
+from cosim.blocks.sar_adc.netlist import conversion_deck
+from cosim.errors import CosimError
+from cosim.spice import SimulatorPool
+
+# The comparator's systematic offset (-0.3 mV) and its lag shift all thresholds by less than this.
+SHIFT = 3e-3  # [V]
+
+
+def test_codes_and_switching_energy(pool: SimulatorPool) -> None:
+    """Large capacitors, so that the comparator's input (some 15 fF) takes less than 0.1 % of the charge."""
+    config = SarAdcConfig(bits=4, c_unit=1e-12, c_parasitic=0, r_switch=100)
+    capacitors = ideal_capacitors(4, config.c_unit)
+    wanted = np.array([15, 0, 7, 8, 10, 5])
+    inputs = levels(capacitors, config.v_low, config.v_high)[wanted] + config.lsb / 2
+    result = pool.run([conversion_deck(config, capacitors, {}, inputs)])
+    assert result[0].ok, result[0].failure
+    assert codes_of(result, 4).tolist() == wanted.tolist()
+    expected = [switching_energy(code, capacitors, config.v_high - config.v_low) for code in wanted]
+    np.testing.assert_allclose(energies_of(result)[:, 0], expected, rtol=2e-3)
+    # Charge is kept: the top plates end where the last trial, b_0 set, puts them.
+    last = levels(capacitors, config.v_low, config.v_high)[wanted | 1]
+    np.testing.assert_allclose(result[0]["v(top)"], config.v_cm - inputs + last, atol=0.3e-3)
+
+
+@pytest.mark.parametrize("settings", [{}, {"corner": "SS", "temperature": 125.0, "v_dd": 1.62}])
+def test_a_bad_array_misses_the_codes_that_it_must(settings: dict[str, float], pool: SimulatorPool) -> None:
+    config = SarAdcConfig(bits=3, **settings)
+    capacitors = config.c_unit * np.array([1.0, 2.0, 2.0, 1.0])  # the highest is half of what it should be
+    threshold = transition_levels(levels(capacitors, config.v_low, config.v_high))
+    ends = np.concatenate([[config.v_low - config.lsb], threshold, [threshold[-1] + config.lsb]])
+    wide = np.diff(ends) > 2 * SHIFT
+    assert np.flatnonzero(~wide).tolist() == [2, 3]  # no input gives these
+    inputs = ((ends[:-1] + ends[1:]) / 2)[wide]
+    result = pool.run([conversion_deck(config, capacitors, {}, inputs)])
+    assert result[0].ok, result[0].failure
+    assert codes_of(result, 3).tolist() == np.flatnonzero(wide).tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [6, 8])
+@pytest.mark.parametrize("switch", ["sar_switch", "sar_switch_cmos"])
+def test_many_bits(bits: int, switch: str, pool: SimulatorPool) -> None:
+    config = SarAdcConfig(bits=bits, switch=switch)
+    wanted = np.linspace(0, (1 << bits) - 1, 6).astype(int)
+    capacitors = ideal_capacitors(bits, config.c_unit)
+    # Charge of the opening top switch adds an offset of some millivolts, which is more than an LSB of 8 bits.
+    inputs = levels(capacitors, config.v_low, config.v_high)[wanted] + config.lsb / 2
+    result = pool.run([conversion_deck(config, capacitors, {}, inputs)])
+    assert result[0].ok, result[0].failure
+    error = codes_of(result, bits) - wanted
+    assert np.all(np.abs(error) * config.lsb <= (SHIFT if switch == "sar_switch" else 10e-3) + config.lsb / 2)
+
+
+def test_parts_of_a_user(tmp_path: Path) -> None:
+    own = tmp_path / "own.cir"
+    own.write_text("* own\n.subckt comparator a b\nr1 a b 1k\n.ends\n")
+    config = SarAdcConfig(comparator=str(own))
+    with pytest.raises(CosimError, match="pins") as error:
+        conversion_deck(config, ideal_capacitors(5, 1e-14), {}, np.array([1.0]))
+    assert error.value.key == "comparator"
+
+
+@pytest.mark.parametrize("wrong", [{"bits": 2}, {"v_low": 1.3}, {"c_unit": 0.0}, {"switch": 3}])
+def test_settings_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError):
+        SarAdcConfig(**wrong)
+
+
+def test_references_follow_the_process() -> None:
+    config = SarAdcConfig(process="generic65", v_dd=1.32)
+    assert (config.v_low, config.v_high, config.v_cm) == (0.48, 0.84, 0.66)
