@@ -181,7 +181,9 @@ def _characterise_crossbar(run: _Run, pool: SimulatorPool) -> tuple[xr.Dataset, 
     with run.stage("crossbar in ngspice"):
         # The second size is that of the network's tiles: two word lines an input, the bias included.
         config = crossbar.Config(rows=82, columns=64)
-        data = crossbar.characterise(config, sizes=[(64, 64), (82, 32)], seed=run.options.seed, pool=pool)
+        data = crossbar.characterise(
+            config, measurements=("currents",), sizes=[(64, 64), (82, 32)], seed=run.options.seed, pool=pool
+        )
         run.keep_dataset("crossbar", data)
         model = crossbar.fit(data)
         run.keep_model("crossbar", model)

@@ -89,13 +89,13 @@ def crossbar_data() -> xr.Dataset:
     return new_dataset(
         block="crossbar",
         variables={
-            "current": (("cell", "array", "vector", "column"), current, "A", "current"),
+            "current": (("law", "array", "vector", "column"), current, "A", "current"),
             "conductance": (("array", "row", "column"), cells, "S", "conductance"),
             "voltage": (("array", "vector", "row"), voltages, "V", "voltage"),
-            "status": (("cell", "array"), np.zeros((2, 2), dtype=np.int8), "1", "0 = ok"),
+            "status": (("law", "array"), np.zeros((2, 2), dtype=np.int8), "1", "0 = ok"),
         },
         coords={
-            "cell": (("cell",), np.array(["linear", "sinh"], dtype=object), "1", "law"),
+            "law": (("law",), np.array(["linear", "sinh"], dtype=object), "1", "law"),
             "rows": (("array",), np.array([4, 4]), "1", "rows"),
             "columns": (("array",), np.array([3, 3]), "1", "columns"),
         },

@@ -1,9 +1,10 @@
-"""The crossbar: a memristor array with the resistance of its wires, drivers and clamps."""
+"""The crossbar: a memristor array with the resistance and capacitance of its wires, drivers and clamps."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
@@ -13,16 +14,49 @@ if TYPE_CHECKING:
     from cosim.blocks.crossbar.fitting import fit
 
 NAME = "crossbar"
-DESCRIPTION = "memristor array with wire, driver and clamp resistances; linear cells and cells with a sinh law"
+DESCRIPTION = (
+    "memristor array, 1R or 1T1R, with wire, driver and clamp resistances; linear cells and cells with a sinh law"
+)
 SWEEPS = {
-    "cell": "law of the cells: linear, sinh",
-    "array": "random conductances [S]: spread over the device's window, or of differential weights",
-    "vector": "random word-line voltages [V]: independent, differential with idle inputs, differential at full scale",
+    "measurements": "what is measured: currents, settling, leakage, stuck, pulses, mappings",
+    "arrays": "currents: random arrays, by pairs, one to fit and one to judge",
+    "vectors": "currents: random word-line voltages of each array",
+    "shares": "settling: parts of the configured rows and columns",
+    "fractions": "settling: distance from the final current, relative",
+    "active": "leakage: rows that are read while the others are idle",
+    "stuck": "stuck: shares of the cells that are stuck",
+    "chips": "stuck: arrays, each with weights and stuck cells of its own",
+    "pulse_vectors": "pulses: input vectors, as pulse widths and as amplitudes",
+    "input_bits": "pulses: bits of an input, sign included",
 }
 FIGURES = {
     "current": "current of each bit line into its clamp [A]",
     "simulation_time": "wall time of the simulation of all vectors of an array [s]",
+    "settling_time": "time until the slowest bit line's current is within a fraction of its final value [s]",
+    "line_delay": "Elmore delays of a word line and a bit line by the closed form [s]",
+    "idle_current": "what idle rows (held, floating, transistors off) add to the current of a bit line [A]",
+    "idle_share": "largest current of idle rows, relative to the largest of the active ones [1]",
+    "stuck_error": "rms error of the currents by stuck cells, of full scale [1]",
+    "stuck_error_largest": "largest error of a current by stuck cells, of full scale [1]",
+    "charge": "charge of a bit line, inputs as pulse widths and as amplitudes [C]",
+    "charge_gain": "factor common to all charges, over sum of V_read G T [1]",
+    "charge_error_rms": "rms error of a charge beside the common factor, of full scale [1]",
+    "effective_weight": "weight that the array multiplies with, by mapping [1]",
+    "weight_error": "rms error of the effective weights: differential, unipolar with correction, bit-sliced [1]",
+    "weight_gain": "factor common to all effective weights [1]",
+    "weight_spread": "rms error of the effective weights beside their common factor [1]",
+    "cells": "cells that the weights take in each mapping [1]",
 }
+PLOTS = (
+    Plot("settling", "Settling of the slowest bit line", ("settling_time",), "size_rows", by="fraction",
+         log_x=True, log_y=True),
+    Plot("idle", "What idle rows add to each bit line", ("idle_current",), "column", by="idle"),
+    Plot("stuck", "Error by stuck cells", ("stuck_error",), "stuck_share", by="fault", log_x=True, log_y=True),
+    Plot("charge", "Charge less common factor times ideal", ("charge_error",), "charge_ideal", by="input_mode",
+         kind="points"),
+    Plot("weights", "Weights after wires, drivers and clamps", ("effective_weight",), "weight", by="mapping",
+         kind="points"),
+)  # fmt: skip
 
 _ROOMS = {
     "Config": ("config", "CrossbarConfig"),
@@ -32,5 +66,7 @@ _ROOMS = {
     "fit": ("fitting", "fit"),
 }
 
-__all__ = ["DESCRIPTION", "FIGURES", "NAME", "SWEEPS", "Config", "CrossbarModel", "characterise", "fit", "load_model"]
+__all__ = [
+    "DESCRIPTION", "FIGURES", "NAME", "PLOTS", "SWEEPS", "Config", "CrossbarModel", "characterise", "fit", "load_model",
+]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

@@ -21,7 +21,7 @@ from cosim.blocks.crossbar.behaviour import RESISTANCES, Comparison, CrossbarMod
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
-from cosim.blocks.dataset import config_of, failed_points, origin_of
+from cosim.blocks.dataset import config_of, origin_of
 from cosim.blocks.model import Domain, ModelError, Parameter
 from cosim.errors import CosimError
 
@@ -58,10 +58,17 @@ def fit(
     Raises CosimError when too little is there to fit and to judge, or when points failed and `allow_failed` is not
     set.
     """
-    failed = failed_points(data)
+    if "current" not in data:
+        raise CosimError("a model is fitted to currents, which this data set does not hold", key="measurements")
+    if data["current"].dims != ("law", "array", "vector", "column"):
+        raise CosimError(
+            "a model holds for one condition, and this data set has several",
+            key="current", value=data["current"].dims, allowed="law, array, vector, column",
+        )  # fmt: skip
+    failed = int((~_simulated(data)).sum())
     if failed and not allow_failed:
         raise CosimError(
-            f"{failed} of {data['status'].size} sweeps of this data set failed; a fit without them may be biased"
+            f"{failed} of {_simulated(data).size} sweeps of this data set failed; a fit without them may be biased"
             " (--allow-failed fits the rest)"
         )
     stored = config_of(data)
@@ -138,19 +145,25 @@ class _Sweep:
 
 def _sweeps(data: xr.Dataset) -> list[_Sweep]:
     sweeps = []
-    for kind, cell in enumerate(data["cell"].values):
-        for number in np.flatnonzero(data["status"].values[kind] == 0):
+    good = _simulated(data)
+    for kind, law in enumerate(data["law"].values):
+        for number in np.flatnonzero(good[kind]):
             rows, columns = int(data["rows"].values[number]), int(data["columns"].values[number])
             sweeps.append(
                 _Sweep(
                     int(number),
-                    str(cell),
+                    str(law),
                     data["conductance"].values[number, :rows, :columns],
                     data["voltage"].values[number, :, :rows],
                     data["current"].values[kind, number, :, :columns],
                 )
             )
     return sweeps
+
+
+def _simulated(data: xr.Dataset) -> NDArray[np.bool_]:
+    """Which sweeps have currents, shape (law, array); a failed one has none."""
+    return np.asarray(np.isfinite(data["current"].values).any(axis=(2, 3)))
 
 
 def _linear_currents(sweep: _Sweep, resistances: Sequence[float]) -> Array:

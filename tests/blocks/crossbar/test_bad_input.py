@@ -110,6 +110,18 @@ def test_an_unknown_device() -> None:
 
 
 def test_characterisations_that_cannot_be_judged() -> None:
-    for arguments, key in (({"arrays": 1}, "arrays"), ({"vectors": 1}, "vectors"), ({"sizes": [(5, 3)]}, "sizes")):
+    for arguments, key in (
+        ({"arrays": 1}, "arrays"),
+        ({"vectors": 1}, "vectors"),
+        ({"sizes": [(5, 3)]}, "sizes"),
+        ({"measurements": ("current",)}, "measurements"),
+        ({"measurements": ()}, "measurements"),
+        ({"shares": (0.0,)}, "shares"),
+        ({"fractions": (1.5,)}, "fractions"),
+        ({"measurements": ("leakage",), "active": 4}, "active"),
+        ({"measurements": ("stuck",), "stuck": (2.0,)}, "stuck"),
+        ({"chips": 0}, "chips"),
+        ({"measurements": ("pulses",), "input_bits": 1}, "input_bits"),
+    ):
         with pytest.raises(CosimError, match=f"key '{key}'"):
             characterise(CONFIG, **arguments)  # type: ignore[arg-type]

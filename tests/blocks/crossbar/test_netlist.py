@@ -132,9 +132,14 @@ def test_the_sinh_cell_is_the_device(pool: SimulatorPool) -> None:
     deck = crossbar_deck(np.array([[120e-6]]), voltages, config, "sinh")
     (got,) = simulated(pool, [deck], 13, [1])
     np.testing.assert_allclose(got, current(voltages, 120e-6, device), rtol=1e-9, atol=1e-15)
-    circuit = deck.circuit.rpartition("\n")[0] + f"\nxcell r0 c0 memristor_sinh g=120u\n{device.model_text()}"
-    (same,) = simulated(pool, [replace(deck, circuit=circuit)], 13, [1])
-    np.testing.assert_allclose(same, got, rtol=1e-9, atol=1e-15)
+    # The deck's cell is two diodes; the other forms of the law are the device's own model and a controlled source.
+    assert "dpcellx0_0 r0 c0 xsinh" in deck.circuit
+    supplies = deck.circuit[: deck.circuit.index(".model xsinh")]
+    source = array_lines(np.array([[120e-6]]), config, "sinh")
+    subcircuit = f"xcell r0 c0 memristor_sinh g=120u\n{device.model_text()}"
+    decks = [replace(deck, circuit=supplies + form) for form in (source, subcircuit)]
+    for same in simulated(pool, decks, 13, [1, 1]):
+        np.testing.assert_allclose(same, got, rtol=1e-9, atol=1e-15)
 
 
 def test_v_0_of_the_configuration_replaces_the_devices(pool: SimulatorPool) -> None:
