@@ -58,13 +58,28 @@ def validated(
     try:
         instance = model.model_validate(dict(content))
     except ValidationError as error:
-        for detail in error.errors():
+        details = error.errors()
+        for detail in details:
+            if _is_misspelt(detail, details):
+                continue
             of_code = bool(detail["loc"]) and detail["loc"][0] in exempt
             problems.append(_as_cosim_error(model, detail, None if of_code else file))
         raise _joined(problems, file) from error
     if problems:
         raise _joined(problems, file)
     return instance
+
+
+def _is_misspelt(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """A required key is missing only because an unknown one beside it is its misspelling: that one says so."""
+    if detail["type"] != "missing" or not detail["loc"]:
+        return False
+    beside = [
+        str(each["loc"][-1])
+        for each in details
+        if each["type"] in ("extra_forbidden", "unexpected_keyword_argument") and each["loc"][:-1] == detail["loc"][:-1]
+    ]
+    return any(did_you_mean(name, [str(detail["loc"][-1])]) for name in beside)
 
 
 def unit_of_key(model: type[BaseModel], key: str) -> str | None:

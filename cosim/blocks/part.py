@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cosim.devices.safety import checked_text
+from cosim.blocks.partcheck import checked_part
 from cosim.errors import CosimError
 from cosim.resources import netlist_names, netlist_path, read_netlist
 
@@ -41,7 +41,7 @@ class Part:
         return re.search(r"^[ \t]*x.*\b[np]mos\b", self.text, re.IGNORECASE | re.MULTILINE) is not None
 
 
-def load_part(netlist: str, name: str, pins: Sequence[Sequence[str]], *, key: str) -> Part:
+def load_part(netlist: str, name: str, pins: Sequence[Sequence[str]], *, key: str, models: str | None = None) -> Part:
     """The subcircuit `name` of a shipped netlist, or of a user's file, which is checked first.
 
     Parameters
@@ -49,13 +49,14 @@ def load_part(netlist: str, name: str, pins: Sequence[Sequence[str]], *, key: st
     netlist: shipped name or path of a `.cir` file.
     pins: lists of pins that the deck can connect; their number decides, what the file calls them is its own affair.
     key: the setting that names the netlist, for messages.
+    models: text of the transistor models that the deck brings along; without it a user's models are not judged.
 
-    Raises CosimError when there is no such netlist or subcircuit, when it has other pins, or holds what a user's file
-    may not.
+    Raises CosimError when there is no such netlist or subcircuit, when it has other pins, holds what a user's file may
+    not, or is faulty (`partcheck`).
     """
     shipped = netlist.removesuffix(".cir") in netlist_names()
     path = netlist_path(netlist)
-    text = read_netlist(netlist) if shipped else checked_text(path)
+    text = read_netlist(netlist) if shipped else checked_part(path, {name: pins}, models, key=key)
     found = re.search(_HEAD.format(re.escape(name)), _joined(text), re.IGNORECASE | re.MULTILINE)
     if found is None:
         raise CosimError(f"this netlist has no subcircuit '{name}'", file=path, key=key, value=netlist)

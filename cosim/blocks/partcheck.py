@@ -35,6 +35,12 @@ _NODES = {"r": 2, "c": 2, "l": 2, "v": 2, "i": 2, "b": 2, "d": 2, "m": 4, "q": 3
 _MODEL_AT = {"d": 2, "m": 4, "j": 3, "z": 3, "s": 4, "w": 3}
 
 
+TRANSISTORS = {"nmos": 4, "pmos": 4}
+"""The subcircuits of a transistor that every process brings, and their pins: drain, gate, source, bulk."""
+
+Known = Mapping[str, int | None] | None
+
+
 @dataclass(frozen=True)
 class _Connection:
     """One terminal of an element on a node."""
@@ -44,14 +50,18 @@ class _Connection:
 
 
 def checked_part(
-    file: str | Path, subcircuits: Mapping[str, Sequence[Sequence[str]]], models: str, *, key: str | None = None
+    file: str | Path,
+    subcircuits: Mapping[str, Sequence[Sequence[str]]],
+    models: str | None,
+    *,
+    key: str | None = None,
 ) -> str:
     """The text of a user's netlist that is safe (`cosim.devices.safety`) and can stand in for a part (`check_part`).
 
     Parameters
     ----------
     subcircuits: name that the deck calls -> lists of pins that it can connect.
-    models: text of the models and subcircuits that the deck brings along.
+    models: text of the models and subcircuits that the deck brings along; None: not known, so models are not judged.
     key: setting that names the file, for messages.
 
     Raises CosimError naming file, line and text: also when the file is missing, empty or no text.
@@ -60,8 +70,9 @@ def checked_part(
     try:
         text = checked_text(path)
         numbered = text.count("\n") - 1 <= path.read_bytes().count(b"\n")  # nothing was written in place
+        known = None if models is None else known_names(models)
         for name, pins in subcircuits.items():
-            check_part(text, path, name, pins, known_names(models), numbered=numbered)
+            check_part(text, path, name, pins, known, numbered=numbered)
     except CosimError as error:
         raise CosimError(
             error.message, file=error.file, key=error.key or key, value=error.value, allowed=error.allowed
@@ -74,7 +85,7 @@ def check_part(
     file: str | Path,
     subcircuit: str,
     pins: Sequence[Sequence[str]],
-    known_models: Mapping[str, int | None],
+    known_models: Mapping[str, int | None] | None,
     *,
     numbered: bool = True,
 ) -> None:
@@ -86,7 +97,8 @@ def check_part(
     file: where it stands, for messages.
     subcircuit: name that the deck calls.
     pins: lists of pins that the deck can connect, by their place.
-    known_models: models and subcircuits that the deck brings along, see `known_names`.
+    known_models: models and subcircuits that the deck brings along, see `known_names`; None: not known, so a name
+        that the netlist does not define is let pass.
     numbered: the lines of `text` are those of `file`; not so where an include was written in place.
 
     Refused are: a subcircuit that is missing, has another number of pins or the same pins in another order; a pin that
@@ -117,9 +129,11 @@ def _check_pins(netlist: Netlist, part: Subcircuit, pins: Sequence[Sequence[str]
     if len(part.pins) not in {len(each) for each in pins}:
         numbers = " or ".join(str(number) for number in sorted({len(each) for each in pins}))
         raise netlist.refuse(
-            part.head, f"the subcircuit '{part.name}' has {len(part.pins)} pins and {numbers} are connected",
-            value=" ".join(part.pins), allowed=wanted,
-        )  # fmt: skip
+            part.head,
+            f"the subcircuit '{part.name}' has other pins than are connected to it, {len(part.pins)} for {numbers}",
+            value=" ".join(part.pins),
+            allowed=wanted,
+        )
     alike = [each for each in pins if sorted(name.lower() for name in each) == sorted(part.pins)]
     if alike and all(tuple(name.lower() for name in each) != part.pins for each in alike):
         raise netlist.refuse(
@@ -128,9 +142,7 @@ def _check_pins(netlist: Netlist, part: Subcircuit, pins: Sequence[Sequence[str]
         )  # fmt: skip
 
 
-def _check_subcircuit(
-    netlist: Netlist, subcircuit: Subcircuit, known: Mapping[str, int | None], unused: set[str]
-) -> None:
+def _check_subcircuit(netlist: Netlist, subcircuit: Subcircuit, known: Known, unused: set[str]) -> None:
     if not subcircuit.elements:
         raise netlist.refuse(subcircuit.head, "this subcircuit is empty", value=subcircuit.name)
     nodes: dict[str, list[_Connection]] = {}
@@ -162,7 +174,7 @@ def _check_subcircuit(
             )
 
 
-def _terminals(netlist: Netlist, statement: Statement, known: Mapping[str, int | None]) -> list[tuple[str, bool]]:
+def _terminals(netlist: Netlist, statement: Statement, known: Known) -> list[tuple[str, bool]]:
     """(node, whether the terminal can carry current) of an element, sensed nodes of its expressions included."""
     letter = statement.text[0]
     bare = ASSIGNMENT.sub(" ", statement.text).split()[1:]
@@ -188,33 +200,31 @@ def _terminals(netlist: Netlist, statement: Statement, known: Mapping[str, int |
     return [*terminals, *sensed]
 
 
-def _call(
-    netlist: Netlist, statement: Statement, bare: list[str], known: Mapping[str, int | None]
-) -> list[tuple[str, bool]]:
+def _call(netlist: Netlist, statement: Statement, bare: list[str], known: Known) -> list[tuple[str, bool]]:
     """The terminals of a call of a subcircuit, which must be known."""
     bare = [word for word in bare if word != "params:"]
     name = bare[-1] if bare else ""
+    nodes = bare[:-1]
     called = netlist.subcircuits.get(name)
-    wanted = len(called.pins) if called is not None else known.get(name)
-    names = {*netlist.subcircuits, *(each for each, count in known.items() if count is not None)}
+    wanted = len(called.pins) if called is not None else (known or TRANSISTORS).get(name)
+    if wanted is None and known is None:
+        wanted = len(nodes)
     if wanted is None:
+        names = {*netlist.subcircuits, *(each for each, count in (known or {}).items() if count is not None)}
         raise netlist.refuse(
             statement, f"unknown subcircuit '{name}'.{did_you_mean(name, names)}", allowed=sorted(names)
         )  # fmt: skip
-    nodes = bare[:-1]
     if len(nodes) != wanted:
         raise netlist.refuse(statement, f"'{name}' has {wanted} pins and {len(nodes)} nodes are given")
-    gate = 1 if name in ("nmos", "pmos") else None
+    gate = 1 if name in TRANSISTORS else None
     return [(node, place != gate) for place, node in enumerate(nodes)]
 
 
-def _is_model(word: str, netlist: Netlist, known: Mapping[str, int | None]) -> bool:
-    return word in netlist.models or word in known
+def _is_model(word: str, netlist: Netlist, known: Known) -> bool:
+    return word in netlist.models or (known is not None and word in known)
 
 
-def _check_values(
-    netlist: Netlist, subcircuit: Subcircuit, statement: Statement, known: Mapping[str, int | None]
-) -> None:
+def _check_values(netlist: Netlist, subcircuit: Subcircuit, statement: Statement, known: Known) -> None:
     """Models that are there, values that are finite numbers, parameters that are defined."""
     letter, text = statement.text[0], statement.text
     for word in re.split(r"[\s=(),{}']+", text)[1:]:
@@ -237,21 +247,21 @@ def _check_values(
         at = 3 if len(bare) < 5 or _is_model(bare[3], netlist, known) else 4
     if at is not None:
         name = bare[at] if len(bare) > at else ""
-        if not _is_model(name, netlist, known):
+        if known is not None and not _is_model(name, netlist, known):
             names = sorted({*netlist.models, *(each for each, count in known.items() if count is None)})
             raise netlist.refuse(statement, f"unknown model '{name}'.{did_you_mean(name, names)}", allowed=names)
     elif letter in _WITH_VALUE:
         _check_size(netlist, statement, bare[2:], known, defined)
 
 
-def _check_size(
-    netlist: Netlist, statement: Statement, words: list[str], known: Mapping[str, int | None], defined: set[str]
-) -> None:
+def _check_size(netlist: Netlist, statement: Statement, words: list[str], known: Known, defined: set[str]) -> None:
     """The value of a resistor, capacitor or inductor."""
     letter = statement.text[0]
     if not words or words[0][0] in "{'\"" or words[0] in defined or _is_model(words[0], netlist, known):
         return
     if not _NUMBER.fullmatch(words[0]):
+        if known is None and words[0][0].isalpha():
+            return  # perhaps the name of a model
         raise netlist.refuse(
             statement, f"the {_WITH_VALUE[letter]} is neither a number nor a known model", value=words[0]
         )

@@ -39,9 +39,9 @@ FAULTS = [
     ("name missing", edit(".subckt comparator inp", ".subckt comparater inp"), None,
      "no subcircuit 'comparator'. Did you mean 'comparater'?"),
     ("pin too few", edit("inp inn out bias vdd vss\n", "inp inn out bias vdd\n"), ".subckt comparator inp",
-     "has 5 pins and 6 are connected. Allowed: inp inn out bias vdd vss."),
+     "has other pins than are connected to it, 5 for 6. Allowed: inp inn out bias vdd vss."),
     ("pin too many", edit("inp inn out bias vdd vss\n", "inp inn out bias vdd vss clk\n"), ".subckt comparator inp",
-     "has 7 pins and 6 are connected"),
+     "other pins than are connected to it, 7 for 6"),
     ("pins in another order", edit("inp inn out bias vdd vss\n", "inn inp out bias vdd vss\n"),
      ".subckt comparator inp", "connected by their place, and stand in another order"),
     ("pin twice", edit("inp inn out bias vdd vss\n", "inp inn out bias vdd inp\n"), ".subckt comparator inp",
@@ -165,3 +165,11 @@ def test_a_file_that_is_no_netlist(tmp_path: Path, content: bytes | None, says: 
         checked_part(path, {"comparator": PINS}, MODELS, key="comparator")
     assert (caught.value.file, caught.value.key) == (str(path), "comparator")
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_models_that_are_not_known_are_not_judged(tmp_path: Path) -> None:
+    path = tmp_path / "mine.cir"
+    path.write_text(edit("xm8 out o2 vdd vdd pmos w=1u", "m8 out o2 vdd vdd pmod w=1u")(SHIPPED))
+    checked_part(path, {"comparator": PINS}, None)
+    with pytest.raises(CosimError, match="unknown model 'pmod'"):
+        checked_part(path, {"comparator": PINS}, MODELS)

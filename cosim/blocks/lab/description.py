@@ -138,7 +138,10 @@ class LabForm(TableForm):
 
 def read_description(path: Path) -> LabForm:
     """The description in a TOML file; CosimError naming file, key, value and what is allowed."""
-    return validated(LabForm, read_toml(path), file=path)
+    content = read_toml(path)
+    if not content:
+        raise CosimError("this file is empty", file=path, allowed="a description; docs/lab_data.md has examples")
+    return validated(LabForm, content, file=path)
 
 
 def read_rows(
