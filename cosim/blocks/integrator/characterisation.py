@@ -14,7 +14,6 @@ from cosim.blocks.integrator.config import IntegratorConfig
 from cosim.blocks.integrator.extraction import (
     WAVEFORM_POINTS,
     hold_figures,
-    integrated_noise,
     loop_figures,
     pulse_figures,
     slew_figures,
@@ -34,6 +33,7 @@ from cosim.blocks.integrator.netlist import (
     static_deck,
 )
 from cosim.blocks.status import LONG_NAME
+from cosim.blocks.waveforms import integrated_noise
 from cosim.errors import CosimError
 from cosim.process import mismatch_of
 from cosim.seeds import stream

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from cosim.blocks.integrator.config import IntegratorConfig
 from cosim.blocks.integrator.netlist import EDGE, pulse_times, slew_time
+from cosim.blocks.waveforms import NAN, crossing_duration, settling_time
 from cosim.spice import Result
 
 Array = NDArray[np.float64]
-NAN = float("nan")
 WAVEFORM_POINTS = 401
-QUIET = 1e-30  # [V/sqrt(Hz)] in place of no noise at all, which has no logarithm
 
 
 def complex_signal(result: Result, name: str) -> NDArray[np.complex128]:
@@ -102,15 +101,6 @@ def _crossing(x: Array, y: Array, at: int, level: float) -> float:
     return float(np.interp(level, y[pair][order], x[pair][order]))
 
 
-def integrated_noise(result: Result) -> float:
-    """Root of the integral of the output's noise density [V]; straight lines in the logarithms between points."""
-    frequency, density = result["frequency"], np.maximum(result["onoise_spectrum"], QUIET) ** 2
-    slope = np.diff(np.log(density)) / np.diff(np.log(frequency)) + 1
-    flat = density[:-1] * frequency[:-1] * np.diff(np.log(frequency))
-    parts = np.diff(density * frequency) / np.where(np.abs(slope) < 1e-9, 1.0, slope)
-    return float(np.sqrt(np.sum(np.where(np.abs(slope) < 1e-9, flat, parts))))
-
-
 def pulse_figures(result: Result, config: IntegratorConfig) -> dict[str, Any]:
     """Output, virtual ground, settling and energy of one read pulse; the waveform on an even grid of times."""
     times = pulse_times(config)
@@ -137,18 +127,6 @@ def pulse_figures(result: Result, config: IntegratorConfig) -> dict[str, Any]:
     }
 
 
-def settling_time(time: Array, signal: Array, start: float, final: float, band: float) -> float:
-    """Time from `start` until the signal stays within `band` of `final` [s]; 0 when it is there at the start."""
-    error = np.abs(signal - final)
-    outside = np.flatnonzero((error > band) & (time > start))
-    if outside.size == 0:
-        return 0.0
-    last = int(outside[-1])
-    if last + 1 >= time.size:
-        return NAN
-    return float(np.interp(-band, -error[last : last + 2], time[last : last + 2])) - start
-
-
 def hold_figures(result: Result, config: IntegratorConfig) -> dict[str, Any]:
     """The held output early and late while idle cells load the bit line [V]."""
     start = pulse_times(config)["after"] + 2 * EDGE
@@ -163,21 +141,6 @@ def slew_figures(result: Result, config: IntegratorConfig) -> dict[str, Any]:
     turn = 2e-9 + slew_time(config)
     low, high = config.v_clp - config.swing / 2, config.v_clp + config.swing / 2
     rising, falling = time <= turn, time >= turn
-    up = _duration(time[rising], output[rising], low, high)
-    down = _duration(time[falling], -output[falling], -high, -low)
+    up = crossing_duration(time[rising], output[rising], low, high)
+    down = crossing_duration(time[falling], -output[falling], -high, -low)
     return {"slew_rise": config.swing / up, "slew_fall": config.swing / down}
-
-
-def _duration(time: Array, signal: Array, low: float, high: float) -> float:
-    """Time from the last crossing of `low` to the first of `high` after it, of a rising signal; NaN if it has none."""
-    above = np.flatnonzero(signal >= high)
-    if above.size == 0 or above[0] == 0:
-        return NAN
-    end = int(above[0])
-    below = np.flatnonzero(signal[:end] < low)
-    if below.size == 0:
-        return NAN
-    start = int(below[-1])
-    at_low = np.interp(low, signal[start : start + 2], time[start : start + 2])
-    at_high = np.interp(high, signal[end - 1 : end + 1], time[end - 1 : end + 1])
-    return float(at_high - at_low)

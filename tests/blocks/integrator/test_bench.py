@@ -10,10 +10,11 @@ import pytest
 
 from cosim.blocks.config import load_config
 from cosim.blocks.integrator.config import IntegratorConfig
-from cosim.blocks.integrator.extraction import integrated_noise, loop_figures, settling_time
+from cosim.blocks.integrator.extraction import loop_figures
 from cosim.blocks.integrator.netlist import hold_noise_deck, loop_deck, reset_noise_deck
+from cosim.blocks.waveforms import integrated_noise
 from cosim.errors import CosimError
-from cosim.spice import Result, SimulatorPool
+from cosim.spice import SimulatorPool
 
 GM, RO, CO = 2e-3, 1e6, 0.3e-12  # [S], [ohm], [F]
 K_T = 1.380649e-23 * 300.15  # [J] at 27 deg C
@@ -72,25 +73,6 @@ def test_reset_noise_is_kt_over_c(own: IntegratorConfig, pool: SimulatorPool) ->
 
 def test_a_held_output_without_noise_sources_is_quiet(own: IntegratorConfig, pool: SimulatorPool) -> None:
     assert integrated_noise(pool.run([hold_noise_deck(own)])[0]) < 1e-9
-
-
-def test_integrated_noise_of_one_pole() -> None:
-    """S / (1 + (f / f0)^2) from 1 kHz on integrates to S f0 (pi / 2 - atan(1 kHz / f0))."""
-    frequency = np.geomspace(1e3, 1e11, 161)
-    density = 1e-8 / np.sqrt(1 + (frequency / 1e6) ** 2)
-    result = Result("", {"frequency": frequency, "onoise_spectrum": density}, None, "", 0.0)
-    exact = 1e-8 * np.sqrt(1e6 * (np.pi / 2 - np.arctan(1e3 / 1e6)))
-    assert integrated_noise(result) == pytest.approx(exact, rel=2e-3)
-    pink = Result("", {"frequency": frequency, "onoise_spectrum": 1e-6 / np.sqrt(frequency)}, None, "", 0.0)
-    assert integrated_noise(pink) == pytest.approx(1e-6 * np.sqrt(np.log(1e8)), rel=1e-9)
-
-
-def test_settling_time() -> None:
-    time = np.linspace(0, 10, 1001)
-    signal = np.exp(-time)
-    assert settling_time(time, signal, 0.0, 0.0, 0.01) == pytest.approx(np.log(100), abs=1e-3)
-    assert settling_time(time, signal, 6.0, 0.0, 0.01) == 0.0
-    assert np.isnan(settling_time(time, signal, 0.0, -1.0, 0.5))
 
 
 @pytest.mark.parametrize(
