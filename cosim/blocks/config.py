@@ -79,6 +79,7 @@ Siemens = Annotated[float, BeforeValidator(_quantity("S")), Unit("S")]
 Ohm = Annotated[float, BeforeValidator(_quantity("ohm")), Unit("ohm")]
 Farad = Annotated[float, BeforeValidator(_quantity("F")), Unit("F")]
 Second = Annotated[float, BeforeValidator(_quantity("s")), Unit("s")]
+Metre = Annotated[float, BeforeValidator(_quantity("m")), Unit("m")]
 Hertz = Annotated[float, BeforeValidator(_quantity("Hz")), Unit("Hz")]
 Ratio = Annotated[float, BeforeValidator(_quantity("1")), Unit("1")]
 """A plain number, in files also with "%"."""
