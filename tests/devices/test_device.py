@@ -41,11 +41,11 @@ def refusal(folder: Path) -> str:
 
 def defaults(text: str, subcircuit: str) -> dict[str, float]:
     """Parameters of a subcircuit's head, SPICE's multipliers read."""
-    scale = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
+    scale = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
     joined = text.replace("\n+", " ")
     head = re.search(rf"^\.subckt {subcircuit} (.*)$", joined, re.MULTILINE)
     assert head is not None
-    found = re.findall(r"(\w+)=(-?[0-9.]+(?:e-?\d+)?)([kmunp]?)(?=\s|$)", head[1])
+    found = re.findall(r"(\w+)=(-?[0-9.]+(?:e-?\d+)?)([kmunpf]?)(?=\s|$)", head[1])
     assert len(found) == head[1].count("=")
     return {name: float(number) * scale[letter] for name, number, letter in found}
 
@@ -196,7 +196,7 @@ def test_a_model_that_is_missing_or_empty_is_named(folder: Path, content: str | 
         (".subckt hfo2_gap te be gap", ".subckt hfo2_gap te be", "'te be': the subcircuit hfo2_gap has other pins"),
         (".subckt hfo2_gap te", ".subckt gap_of_hfo2 te", "value 'hfo2_gap': this subcircuit is missing"),
         (" beta=0.8", " betta=0.8", "no such parameter. Did you mean 'betta'?"),
-        ("cgap gap 0 1n", "cgap gap 0 1n\n.control\nshell date\n.endc", "value '.control': line 34: "),
+        ("cgap gap 0 1n", "cgap gap 0 1n\n.control\nshell date\n.endc", "value '.control': line "),
         ("cgap gap 0 1n", ".include ../../other.cir", "an include outside the file's own folder"),
     ],
 )
