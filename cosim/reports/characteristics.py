@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cosim.blocks.plots import Plot
@@ -40,23 +41,28 @@ class _Scale:
     unit: str
 
     @classmethod
-    def of(cls, values: Array, unit: str) -> _Scale:
+    def of(cls, values: Array, unit: str, log: bool = False) -> _Scale:
+        """`log`: of a logarithmic axis, whose ticks are powers of ten anyway."""
         finite = np.abs(values[np.isfinite(values)])
         largest = float(finite.max()) if finite.size else 0.0
         if unit == "ohm":
             unit = "Ω"
-        if not (unit.isalpha() or "*" in unit or unit == "Ω") or unit in ("LSB", "degC") or largest == 0.0:
+        if not (unit.isalpha() or "*" in unit or unit == "Ω") or unit in ("LSB", "degC") or largest == 0.0 or log:
             return cls(1.0, {"degC": "°C", "1": ""}.get(unit, unit))
         exponent = min(max(3 * math.floor(math.log10(largest) / 3 + 1e-9), min(_PREFIXES)), max(_PREFIXES))
         return cls(10.0**-exponent, _PREFIXES[exponent] + unit.replace("*", " "))
 
 
 def write_plots(data: xr.Dataset, plots: Sequence[Plot], folder: str | Path) -> list[Path]:
-    """Draw every plot of a data set as SVG into a folder; the files. Plots without any finite value are left out."""
+    """Draw every plot of a data set as SVG into a folder; the files.
+
+    Left out are plots without any finite value, and those of variables that this data set does not have: a block need
+    not measure everything of every device.
+    """
     written = []
     with plotting():
         for plot in plots:
-            panel = draw(data, plot)
+            panel = draw(data, plot) if set(plot.y) <= set(data.variables) else None
             if panel is not None:
                 path = Path(folder) / f"{plot.name}.svg"
                 written.append(write_atomically(path, partial(_write, to_svg(panel.figure))))
@@ -82,7 +88,7 @@ def draw(data: xr.Dataset, plot: Plot) -> Panel | None:
     if not any(np.isfinite(each).any() for each in values):
         return None
     unit = shown[plot.y[0]].attrs.get("units", "1")
-    scale = _Scale.of(np.concatenate([each.ravel() for each in values]), unit)
+    scale = _Scale.of(np.concatenate([each.ravel() for each in values]), unit, plot.log_y)
     label = shown[plot.y[0]].attrs.get("long_name", plot.y[0]) if len(plot.y) == 1 else ", ".join(plot.y)
     if plot.kind == "histogram":
         figure = _histogram(plot, values[0], scale, label)
@@ -93,9 +99,9 @@ def draw(data: xr.Dataset, plot: Plot) -> Panel | None:
     return Panel(plot.name, figure, plot.title)
 
 
-def _axis(label: str, scale: _Scale) -> str:
+def _axis(label: str, scale: _Scale, width: int = 62) -> str:
     text = f"{label} [{scale.unit}]" if scale.unit else label
-    return "\n".join(_wrapped(text, 62))
+    return "\n".join(_wrapped(text, width))
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
@@ -166,8 +172,10 @@ def _lines(plot: Plot, data: xr.Dataset, scale: _Scale, label: str) -> Figure:
     ticks = [str(each) for each in along.values] if text else None
     if text:
         along = xr.DataArray(np.arange(along.size), dims=along.dims, attrs=along.attrs)
-    x_scale = _Scale.of(along.values.astype(np.float64), along.attrs.get("units", "1"))
-    figure, axes = _panel(plot, _axis(along.attrs.get("long_name", plot.x), x_scale), _axis(label, scale))
+    x_scale = _Scale.of(along.values.astype(np.float64), along.attrs.get("units", "1"), plot.log_x)
+    figure, axes = _panel(plot, _axis(along.attrs.get("long_name", plot.x), x_scale), _axis(label, scale, 46))
+    if along.dtype.kind in "iu":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     names = _names(plot, data)
     for number, y in enumerate(plot.y):
         series = list(_series(data[y], along, plot, data, names))
@@ -239,6 +247,8 @@ def _by_text(plot: Plot, data: xr.Dataset, value: Any) -> str:
         return value
     if isinstance(value, float):
         scale = _Scale.of(np.array([value]), attributes.get("units", "1"))
+        if not scale.unit:
+            return f"{plot.by} {value:.4g}"
         return f"{value * scale.factor:.4g} {scale.unit}".strip()
     return f"{plot.by} {value}"
 

@@ -1,0 +1,62 @@
+"""What a cell is made of and how it is measured: everything a user may set, with its limits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cosim.blocks.circuit import CircuitConfig
+from cosim.blocks.config import Hertz, Metre, Ratio, Second, Volt
+from cosim.devices import Device, load_device
+
+KELVIN = 273.15  # [K] of 0 deg C
+
+
+class CellConfig(CircuitConfig):
+    """A cell between a driven top electrode and a bottom electrode held at ground.
+
+    As "1T1R" an NMOS transistor lies between memristor and ground, its gate at `v_gate` for reading and RESET and at
+    `v_gate_set` for SET, whose current it limits. As "1R" the memristor is by itself, switched through the series
+    resistance that its model states.
+    """
+
+    device: str = Field("hfo2_gap", description="device model: a name, or a folder")
+    cell: Literal["1R", "1T1R"] = Field("1R", description="memristor alone, or with an access transistor")
+    access_width: Metre = Field(5e-6, ge=1e-7, le=1e-3, description="channel width of the access transistor")
+    access_length: Metre = Field(0.18e-6, ge=2e-8, le=1e-5, description="its channel length")
+    v_gate: Volt | None = Field(None, gt=0, le=6, description="gate in reading and RESET; default: the supply")
+    v_gate_set: Volt | None = Field(None, gt=0, le=6, description="gate in SET; default: that of reading")
+    v_read: Volt | None = Field(None, gt=0.005, le=1, description="read voltage; default: the device's")
+    v_max: Volt | None = Field(None, gt=0.01, le=2, description="end of the I-V curve; default: 1.5 v_read")
+    t_read: Second = Field(100e-9, ge=1e-9, le=1e-3, description="length of a read in the noise measurement")
+    f_low: Hertz = Field(1.0, ge=1e-3, le=1e9, description="lowest frequency of the noise spectrum")
+    f_high: Hertz = Field(1e9, ge=1.0, le=1e12, description="highest frequency of the noise spectrum")
+    cycle_spread: Ratio = Field(
+        0.05, ge=0, le=0.5, description="sigma of the state before each cycle's SET, relative to the state's window"
+    )
+    device_spread: dict[str, Ratio] = Field(
+        default_factory=dict,
+        description="relative sigma, device to device, of parameters of the switching model, e.g. {gamma_0 = '2 %'}",
+    )
+
+    @property
+    def parameters(self) -> Device:
+        """The device's parameters."""
+        return load_device(self.device)
+
+    @property
+    def read_voltage(self) -> float:
+        """V_read [V]."""
+        return self.parameters.v_read if self.v_read is None else self.v_read
+
+    @property
+    def kelvin(self) -> float:
+        """Temperature [K]."""
+        return self.temperature + KELVIN
+
+    @property
+    def gates(self) -> tuple[float, float]:
+        """Gate voltage in reading and RESET, and in SET [V]."""
+        reading = self.v_dd if self.v_gate is None else self.v_gate
+        return reading, reading if self.v_gate_set is None else self.v_gate_set
