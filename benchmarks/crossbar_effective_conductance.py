@@ -8,14 +8,10 @@ turn, and the medians are compared.
 
 from __future__ import annotations
 
-import json
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
 import scipy
 import scipy.sparse as sparse
+from _timing import paired, report
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 from threadpoolctl import threadpool_limits
@@ -37,11 +33,16 @@ def main() -> None:
             ours, other = paired(
                 lambda cells=cells: effective_conductance(cells, *RESISTANCES), lambda cells=cells: by_splu(cells), 15
             )
-            report(f"effective conductances of {size} x {size}", ours * 1e3, "ms", SPLU, other / ours, goal)
+            report(f"crossbar: effective conductances of {size} x {size}", ours * 1e3, "ms", SPLU, other / ours, goal)
             expected = by_splu(cells)
             error = np.abs(effective_conductance(cells, *RESISTANCES) - expected).max() / np.abs(expected).max()
             report(
-                f"largest difference from it at {size} x {size}", error, "of largest entry", SPLU, 1e-12 / error, 1.0
+                f"crossbar: largest difference from it at {size} x {size}",
+                error,
+                "of largest entry",
+                SPLU,
+                1e-12 / error,
+                1.0,
             )
         cells = rng.uniform(1e-6, 150e-6, (64, 64))
         voltages = rng.uniform(-V_READ, V_READ, (256, 64))
@@ -49,9 +50,16 @@ def main() -> None:
         matrices = sinh_matrices(cells)
         ours, other = paired(lambda: odd_power_currents(voltages, matrices), lambda: voltages @ matrix, 400)
         yardstick = f"numpy {np.__version__} product of linear cells, 256 vectors"
-        report("sinh cells of 64 x 64, a vector", ours / 256 * 1e6, "us", yardstick, other / ours, 1 / 10)
+        report("crossbar: sinh cells of 64 x 64, a vector", ours / 256 * 1e6, "us", yardstick, other / ours, 1 / 10)
         ours, other = paired(lambda: sinh_matrices(cells), lambda: effective_conductance(cells, *RESISTANCES), 15)
-        report("matrices of sinh cells of 64 x 64", ours * 1e3, "ms", "matrix of linear cells", other / ours, 1 / 5)
+        report(
+            "crossbar: matrices of sinh cells of 64 x 64",
+            ours * 1e3,
+            "ms",
+            "matrix of linear cells",
+            other / ours,
+            1 / 5,
+        )
 
 
 def sinh_matrices(cells: Array) -> Array:
@@ -81,32 +89,6 @@ def by_splu(cells: Array) -> Array:
     driven[word[:, 0], np.arange(rows)] = 1 / (r_driver + r_row)
     nodes = splu(sparse.csc_matrix((values, places), shape=(size, size)), permc_spec="MMD_AT_PLUS_A").solve(driven)
     return np.asarray((nodes[bit[-1]] / (r_clamp + r_col)).T)
-
-
-def paired(ours: Callable[[], object], other: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median times [s] of two functions that are called in turn."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for repeat in range(repeats + 1):
-        for function, kept in zip((ours, other), times, strict=True):
-            started = time.perf_counter()
-            function()
-            if repeat:  # the first call may compile
-                kept.append(time.perf_counter() - started)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
-def report(claim: str, value: float, unit: str, yardstick: str, ratio: float, goal: float) -> None:
-    line = {
-        "claim": f"crossbar: {claim}",
-        "value": float(f"{value:.4g}"),
-        "unit": unit,
-        "yardstick": yardstick,
-        "ratio": float(f"{ratio:.4g}"),
-        "goal": float(f"{goal:.4g}"),
-        "holds": bool(ratio >= goal),
-        "threads": 1,
-    }
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

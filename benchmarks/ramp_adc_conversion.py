@@ -9,14 +9,13 @@ start of the workers, sending decks and results, and rounds of the search in whi
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from _timing import paired, report
 from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.behaviour import convert
@@ -44,8 +43,8 @@ def conversion(bits: int, goal: float) -> None:
     assert (convert(mac, thresholds) == by_searchsorted(mac, thresholds)).all()
     ours, other = paired(lambda: convert(mac, thresholds), lambda: by_searchsorted(mac, thresholds), 31)
     report(
-        f"convert {BATCH} x {COLUMNS} MAC results at {bits} bits", ours / mac.size * 1e9, "ns a code",
-        f"numpy {np.__version__} searchsorted, a column at a time, one thread", other / ours, goal, 1,
+        f"ramp ADC: convert {BATCH} x {COLUMNS} MAC results at {bits} bits", ours / mac.size * 1e9, "ns a code",
+        f"numpy {np.__version__} searchsorted, a column at a time, one thread", other / ours, goal,
     )  # fmt: skip
 
 
@@ -87,35 +86,9 @@ def characterisation() -> None:
         )
         at_best = pool.simulated / pool.workers
         report(
-            "characterise a 5-bit chip, every threshold to 0.005 LSB", elapsed / samples, "s",
-            yardstick, at_best / elapsed, 0.8, pool.workers,
+            "ramp ADC: characterise a 5-bit chip, every threshold to 0.005 LSB", elapsed / samples, "s",
+            yardstick, at_best / elapsed, 0.8, threads=pool.workers,
         )  # fmt: skip
-
-
-def paired(ours: Callable[[], object], other: Callable[[], object], runs: int) -> tuple[float, float]:
-    """Median times [s] of two ways, run in turn so that both meet the same disturbances."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for number in range(runs + 2):
-        for function, kept in zip((ours, other), times, strict=True):
-            started = time.perf_counter()
-            function()
-            if number >= 2:  # the first rounds compile and warm up
-                kept.append(time.perf_counter() - started)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
-def report(claim: str, value: float, unit: str, yardstick: str, ratio: float, goal: float, threads: int) -> None:
-    line = {
-        "claim": f"ramp ADC: {claim}",
-        "value": float(f"{value:.4g}"),
-        "unit": unit,
-        "yardstick": yardstick,
-        "ratio": float(f"{ratio:.4g}"),
-        "goal": goal,
-        "holds": bool(ratio >= goal),
-        "threads": threads,
-    }
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,12 @@ results; the model of the ramp ADC is fitted to a few simulated chips first.
 
 from __future__ import annotations
 
-import json
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from _timing import paired, report
 from threadpoolctl import threadpool_limits
 
 from cosim.blocks import ramp_adc
@@ -27,6 +24,7 @@ from cosim.tiles.quantised import QuantisedTile
 from cosim.tiles.spice import SpiceTile
 
 INPUTS, OUTPUTS, BATCH, REPEATS = 41, 32, 256, 300
+TILE = f"tile {INPUTS} x {OUTPUTS}: "
 
 
 def main() -> None:
@@ -54,18 +52,20 @@ def main() -> None:
             ours, other = paired(
                 lambda tile=tile: tile.forward(vectors, rng), lambda: np.matmul(single, product), REPEATS
             )
-            report(f"behavioural, {name}, a conversion", ours / (BATCH * OUTPUTS) * 1e9, "ns", yardstick,
+            report(f"{TILE}behavioural, {name}, a conversion", ours / (BATCH * OUTPUTS) * 1e9, "ns", yardstick,
                    other / ours, goal)  # fmt: skip
         quantised = QuantisedTile(config)
         quantised.program(weights, rng)
         ours, other = paired(lambda: quantised.forward(vectors, rng), lambda: np.matmul(single, product), REPEATS)
-        report("quantised, a conversion", ours / (BATCH * OUTPUTS) * 1e9, "ns", yardstick, other / ours, 1 / 40)
+        report(f"{TILE}quantised, a conversion", ours / (BATCH * OUTPUTS) * 1e9, "ns", yardstick, other / ours, 1 / 40)
         one = vectors[:1]
-        ours, other = paired(lambda: tiles["all but read noise"].forward(one, rng), lambda: spice.forward(one, rng), 3)
-        report("behavioural, one vector", ours * 1e6, "us", f"ngspice {pool.simulator.version_text}, one worker",
+        ours, other = paired(
+            lambda: tiles["all but read noise"].forward(one, rng), lambda: spice.forward(one, rng), 3, 1
+        )
+        report(f"{TILE}behavioural, one vector", ours * 1e6, "us", f"ngspice {pool.simulator.version_text}, one worker",
                other / ours, 1e4)  # fmt: skip
         ours, _ = paired(lambda: tiles["all but read noise"].forward(vectors, rng), lambda: None, REPEATS)
-        report(f"behavioural, a vector of {BATCH}", ours / BATCH * 1e6, "us",
+        report(f"{TILE}behavioural, a vector of {BATCH}", ours / BATCH * 1e6, "us",
                f"ngspice {pool.simulator.version_text}, one worker", other / (ours / BATCH), 1e6)  # fmt: skip
 
 
@@ -74,32 +74,6 @@ def save(model: ramp_adc.RampAdcModel, folder: str) -> Path:
     path = Path(folder) / "adc.json"
     model.save(path)
     return path
-
-
-def paired(ours: Callable[[], object], other: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median times [s] of two functions that are called in turn."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for repeat in range(repeats + 1):
-        for function, kept in zip((ours, other), times, strict=True):
-            started = time.perf_counter()
-            function()
-            if repeat:  # the first call may compile
-                kept.append(time.perf_counter() - started)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
-def report(claim: str, value: float, unit: str, yardstick: str, ratio: float, goal: float) -> None:
-    line = {
-        "claim": f"tile {INPUTS} x {OUTPUTS}: {claim}",
-        "value": float(f"{value:.4g}"),
-        "unit": unit,
-        "yardstick": yardstick,
-        "ratio": float(f"{ratio:.4g}"),
-        "goal": float(f"{goal:.4g}"),
-        "holds": bool(ratio >= goal),
-        "threads": 1,
-    }
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
