@@ -57,6 +57,8 @@ class SpreadPowerDrift:
         "sd_slope": "1", "sd_offset": "1", "sd_low": "1", "sd_high": "1",
     }  # fmt: skip
 
+    least_time: ClassVar[float] = 0.0  # [s] from which on the law holds
+
     t_0: float
     mean_slope: float
     mean_offset: float
@@ -95,6 +97,7 @@ class PowerDrift:
 
     NAME: ClassVar[str] = "power"
     UNITS: ClassVar[dict[str, str]] = {"t_0": "s", "nu": "1"}
+    least_time: ClassVar[float] = 1e-6  # [s] from which on the law holds
 
     t_0: float
     nu: float

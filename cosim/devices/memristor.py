@@ -1,4 +1,4 @@
-"""What a memristor does: programming with its error, reading with its noise, and its current.
+"""What a memristor does: programming with its error, drift, reading with its noise, and its current.
 
 Functions on arrays of any shape; conductances in siemens, voltages in volts, currents in amperes. Random
 numbers come from the generator that is passed, in an order that does not depend on the device's parameters,
@@ -42,15 +42,56 @@ def program(targets: ArrayLike, device: Device, rng: np.random.Generator) -> NDA
     return np.where(lot >= 1.0 - device.stuck_on_rate, device.g_highest, conductances)
 
 
-def read(conductances: ArrayLike, device: Device, rng: np.random.Generator) -> NDArray[np.float64]:
+def read(
+    conductances: ArrayLike,
+    device: Device,
+    rng: np.random.Generator,
+    *,
+    programmed: ArrayLike | None = None,
+    time: float = 0.0,
+) -> NDArray[np.float64]:
     """Conductances that one read sees [S]: G (1 + s N(0, 1)), never negative; s = `device.read_noise`.
 
     `conductances` of any shape [S]; each element is drawn anew, independently of earlier reads. (Measured
-    cells also have slow jumps, which this leaves out.)
+    cells also have slow jumps, which this leaves out.) Under a law, `device.noise`, it gives s of each cell, scaled so
+    that it is `device.read_noise` at g_max right after programming; `programmed` are then the conductances right after
+    programming [S], those given if left out, and `time` is what has passed since [s].
     """
     conductances = np.asarray(conductances, dtype=np.float64)
-    factor = 1.0 + device.read_noise * rng.standard_normal(conductances.shape)
-    return conductances * np.maximum(factor, 0.0)
+    noise = rng.standard_normal(conductances.shape)
+    if device.noise is None:
+        return conductances * np.maximum(1.0 + device.read_noise * noise, 0.0)
+    at_start = conductances if programmed is None else programmed
+    at_top = float(device.noise.sigma(device.g_max, device.g_max, device.g_max, 0.0)) / device.g_max
+    scale = device.read_noise / at_top if at_top > 0.0 else 1.0
+    sigma = scale * device.noise.sigma(conductances, at_start, device.g_max, time)
+    return np.maximum(conductances + sigma * noise, 0.0)
+
+
+def drift_exponents(targets: ArrayLike, device: Device, rng: np.random.Generator) -> NDArray[np.float64]:
+    """How fast each cell drifts [1], of the shape of `targets` [S]: drawn with each programming, kept until the next.
+
+    Zero for a device without drift.
+    """
+    if device.drift is None:
+        return np.zeros(np.shape(targets))
+    return device.drift.exponents(targets, device.g_max, rng)
+
+
+def drifted(conductances: ArrayLike, exponents: ArrayLike, device: Device, time: float) -> NDArray[np.float64]:
+    """Conductances [S] at `time` [s] after programming, from those right after it and `drift_exponents`.
+
+    Raises CosimError for a time before programming, and for time 0 where the law of the device is none there.
+    """
+    cells = np.asarray(conductances, dtype=np.float64)
+    if device.drift is None:
+        return cells.copy()
+    if not time >= device.drift.least_time or not np.isfinite(time):
+        raise CosimError(
+            f"the drift of the device {device.name} is not defined at this time", value=time,
+            allowed=f"from {format_si(device.drift.least_time, 's')} after programming",
+        )  # fmt: skip
+    return cells * device.drift.factor(exponents, time)
 
 
 def current(voltage: ArrayLike, conductance: ArrayLike, device: Device) -> NDArray[np.float64]:
