@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
 from cosim.blocks.crossbar.inputs import device_of
-from cosim.blocks.crossbar.measured import Measured, of_results
+from cosim.blocks.crossbar.measured import Measured, status_of
 from cosim.blocks.crossbar.netlist import array_lines, read_tolerances, supply_lines
 from cosim.blocks.crossbar.samples import draw_conductances
 from cosim.errors import CosimError
@@ -87,4 +87,6 @@ def measure_leakage(
         ),
     }  # fmt: skip
     coords = {"idle": (("idle",), np.array(IDLE, dtype=object), "1", "idle rows: held, floating, or transistors off")}
-    return of_results(variables, coords, results)
+    # One array, one point, whatever states its cells can have: so 1R and 1T1R fit into one data set.
+    worst = status_of(results).max(keepdims=True)
+    return Measured(variables, coords, worst, [result.key for result in results])

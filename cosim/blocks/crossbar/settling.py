@@ -27,7 +27,8 @@ TOLERANCE = Relative(0.02, 1e-15)  # of a settling time [s]
 _LEAST_DELAY = 1e-13  # [s]; of an array without capacitances, whose currents follow the step's edge
 _EDGE = 0.01  # of the delay: the step rises so long
 _END = 10.0  # delays after the step; a thousandth is reached after about 3.5
-_STEP = 0.2  # of the delay: longest time step
+_TRANSISTOR_CAPACITANCE = 3e-9  # [F/m] of channel width, about; only the length of the transient rests on it
+_STEP = {"1R": 0.2, "1T1R": 0.1}  # of the delay: longest time step
 
 
 def line_delay(rows: int, columns: int, config: CrossbarConfig) -> float:
@@ -51,14 +52,15 @@ def settling_deck(conductances: Array, config: CrossbarConfig, law: CellKind = "
     """
     rows, columns = conductances.shape
     delay = max(line_delay(rows, columns, config), _LEAST_DELAY)
-    if config.cell == "1T1R":  # gate, drain and source of each transistor load the lines by about 1 fF/um
-        delay += (config.r_driver * columns + config.r_clamp * rows) * config.access_width * 2e-9
+    if config.cell == "1T1R":  # its channel and the lines charge the capacitances of gates, drains and sources
+        resistance = config.r_driver * columns + config.r_clamp * rows + device_of(config).access_resistance
+        delay += resistance * config.access_width * _TRANSISTOR_CAPACITANCE
     edge, end = _EDGE * delay, (_END + 1) * delay
     high, low = config.v_clp + config.v_read, config.v_clp
     lines = [f"vdrive{i} r{i} 0 pwl(0 {low!r} {delay!r} {low!r} {delay + edge!r} {high!r})" for i in range(rows)]
     lines += supply_lines(config, columns)
     lines.append(array_lines(conductances, config, law, gate_node="gate", capacitance=True, sinh_as="diodes"))
-    step = _STEP * delay
+    step = _STEP[config.cell] * delay
     return Deck(
         f"settling of {rows} x {columns} {law} cells",
         "\n".join(lines),
