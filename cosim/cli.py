@@ -85,6 +85,10 @@ def characterise(
     temperature: Annotated[float | None, typer.Option(help="Short for --set temperature=... [deg C].")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all variations.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="ngspice processes; default: all cores.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask: tcp://HOST:PORT, slurm:FILE.toml, local:WORKERS; default: processes."),
+    ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Limit for one simulation, retries included [s].")] = 600.0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Simulate again what is in the cache.")] = False,
     plots: Annotated[Path | None, typer.Option(help="Folder for plots (SVG) of the data set.")] = None,
@@ -111,6 +115,7 @@ def characterise(
         over=lists(over, "--over"),
         seed=seed,
         workers=workers,
+        scheduler=scheduler,
         timeout=timeout,
         use_cache=not no_cache,
         plots=plots,
@@ -118,6 +123,19 @@ def characterise(
         as_json=as_json,
     )
     command.characterise(request)
+
+
+@app.command()
+def lab(
+    file: Annotated[Path, typer.Argument(help="TOML file that names columns and units of the measured tables.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Data set to write; default: FILE.nc.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for plots (SVG) of the data set.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn measured tables (CSV) into the data set that ngspice would have given; see docs/lab_data.md."""
+    from cosim.commands import lab as command
+
+    command.lab(file, output or file.with_suffix(".nc"), plots, as_json)
 
 
 @app.command()

@@ -26,6 +26,7 @@ class Request:
     config: TOML file of the block's settings; `settings` override it.
     sweeps: keyword arguments of the block's `characterise`.
     over: setting -> values; each becomes a dimension of the data set.
+    workers, scheduler, timeout, use_cache: as `cosim.spice.open_pool` takes them.
     plots, decks: folders for the pictures and the decks; None for neither.
     """
 
@@ -37,6 +38,7 @@ class Request:
     over: Mapping[str, list[Any]] = field(default_factory=dict)
     seed: int = 1
     workers: int | None = None
+    scheduler: str | None = None
     timeout: float = 600.0
     use_cache: bool = True
     plots: Path | None = None
@@ -93,16 +95,16 @@ def characterise(request: Request) -> None:
             )  # fmt: skip
     data = combine(block, configs, list(request.over), parts)
     save_dataset(data, path)
-    pictures = _plots(data, plots_of(block), request.plots)
+    pictures = write_plots_of(data, plots_of(block), request.plots)
     failed = failed_points(data)
     summary = {
         "block": request.block,
         "file": str(path),
         "dimensions": {str(each): int(size) for each, size in data.sizes.items()},
         "conditions": {name: [getattr(config, name) for config in configs] for name in request.over},
-        "figures": _figures(data, block),
+        "figures": figures_of(data, block),
         "failed": failed,
-        "status": _statuses(data),
+        "status": statuses_of(data),
         "decks": len(deck_hashes(data)),
         "plots": [str(each) for each in pictures],
         "simulator": data.attrs["simulator"],
@@ -116,10 +118,7 @@ def characterise(request: Request) -> None:
 
 
 def _print(block: Any, request: Request, summary: Mapping[str, Any]) -> None:
-    table = Table("figure", "smallest", "mean", "largest", title=f"{block.NAME}: {block.DESCRIPTION}")
-    for figure, row in summary["figures"].items():
-        table.add_row(figure, *(quantity(row[each], row["unit"]) for each in ("minimum", "mean", "maximum")))
-    out.print(table)
+    print_figures(f"{block.NAME}: {block.DESCRIPTION}", summary["figures"])
     points = ", ".join(f"{count} {text}" for text, count in summary["status"].items())
     out.print(f"{summary['decks']} simulations in {summary['simulator']} ({summary['solver']}); points: {points}")
     if summary["plots"]:
@@ -130,16 +129,26 @@ def _print(block: Any, request: Request, summary: Mapping[str, Any]) -> None:
     out.print(f"wrote {summary['file']}{following}")
 
 
+def print_figures(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """A table of the smallest, mean and largest value of each figure."""
+    table = Table("figure", "smallest", "mean", "largest", title=title)
+    for figure, row in figures.items():
+        table.add_row(figure, *(quantity(row[each], row["unit"]) for each in ("minimum", "mean", "maximum")))
+    out.print(table)
+
+
 @contextlib.contextmanager
 def _pool(request: Request) -> Iterator[Any]:
-    from cosim.spice import SimulatorPool
+    from cosim.spice import open_pool
     from cosim.spice.recording import RecordingPool
 
-    with SimulatorPool(request.workers, use_cache=request.use_cache, timeout=request.timeout) as pool:
+    with open_pool(
+        request.workers, scheduler=request.scheduler, use_cache=request.use_cache, timeout=request.timeout
+    ) as pool:
         yield pool if request.decks is None else RecordingPool(pool, request.decks)
 
 
-def _plots(data: Any, plots: Any, folder: Path | None) -> list[Path]:
+def write_plots_of(data: Any, plots: Any, folder: Path | None) -> list[Path]:
     if folder is None:
         return []
     from cosim.reports.characteristics import write_plots
@@ -147,7 +156,7 @@ def _plots(data: Any, plots: Any, folder: Path | None) -> list[Path]:
     return write_plots(data, plots, folder)
 
 
-def _statuses(data: Any) -> dict[str, int]:
+def statuses_of(data: Any) -> dict[str, int]:
     """How many points ended how, in words."""
     import numpy as np
 
@@ -203,7 +212,7 @@ def _wrong_kind(value: Any, default: Any) -> str | None:
     return None if isinstance(value, list) and all(map(is_number, value)) else "a list of numbers, e.g. [0.15, 0.2]"
 
 
-def _figures(data: Any, block: Any) -> dict[str, dict[str, Any]]:
+def figures_of(data: Any, block: Any) -> dict[str, dict[str, Any]]:
     """Smallest, mean and largest value of each figure; of the block itself, where it holds a yardstick beside it."""
     import numpy as np
 
