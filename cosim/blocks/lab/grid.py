@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.dataset import Entry
-from cosim.blocks.lab.description import Rows
+from cosim.blocks.lab.rows import Rows
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]

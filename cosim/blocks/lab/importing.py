@@ -11,9 +11,10 @@ from typing import Any
 import xarray as xr
 
 from cosim.blocks.dataset import new_dataset
-from cosim.blocks.lab.description import LabForm, Quantity, Rows, read_description, read_rows
-from cosim.blocks.lab.ramp_column import CONDUCTANCES
-from cosim.blocks.lab.thresholds import CHIPS, EXTRA_CONFIG, THRESHOLDS, TRANSFER, ramp_adc_entries
+from cosim.blocks.lab.description import LabForm, read_description, read_rows
+from cosim.blocks.lab.ramp_column import CONDUCTANCES, EXTRA_CONFIG
+from cosim.blocks.lab.rows import Quantity, Rows
+from cosim.blocks.lab.thresholds import CHIPS, THRESHOLDS, TRANSFER, ramp_adc_entries
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.devices import load_device
 from cosim.errors import CosimError, did_you_mean
@@ -54,6 +55,7 @@ KINDS: Mapping[str, Mapping[str, _Kind]] = {
         "thresholds": _Kind(RampAdcConfig, THRESHOLDS, ramp_adc_entries, _ADC_TABLES, EXTRA_CONFIG),
         "transfer": _Kind(RampAdcConfig, TRANSFER, ramp_adc_entries, _ADC_TABLES, EXTRA_CONFIG),
     },
+    "cell": {kind: _Kind(CellConfig, quantities, cell_entries, {}, {}) for kind, quantities in CELL_QUANTITIES.items()},
 }
 """Block -> kind of measurement -> how it is read."""
 

@@ -15,48 +15,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.dataset import Entry
-from cosim.blocks.lab.description import Quantity, Rows
 from cosim.blocks.lab.grid import in_order
 from cosim.blocks.lab.ramp_column import CHIP, MeasuredColumn
+from cosim.blocks.lab.rows import Quantity, Rows
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.ramp_adc.functions import differential_error, get_function, ideal_thresholds, output_error
+from cosim.blocks.ramp_adc.functions import differential_error, levels_at_thresholds, output_error
+from cosim.blocks.ramp_adc.staircase import missing_codes
 from cosim.blocks.status import FAILED, OK
+from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 Owner = NDArray[np.int64]
 """Number of the sample that each row belongs to."""
 
 _V_READ = Quantity("read voltage", "V", 0.0, 5.0, index=True)
+_C_FB = Quantity("feedback capacitor", "F", 1e-15, 1e-6, index=True)
 _RAMP = Quantity("kind of ramp", "text", index=True, choices=("column", "fixed"))
-_CODE = Quantity("threshold k: the code steps from k - 1 to k", "whole", 1, 255, required=True, index=True)
+_CODE = Quantity("threshold k: the code steps from k - 1 to k", "whole", 1, 1023, required=True, index=True)
 
 THRESHOLDS = {
     "chip": CHIP,
     "v_read": _V_READ,
+    "c_fb": _C_FB,
     "ramp": _RAMP,
-    "code": Quantity("threshold k: the code steps from k - 1 to k", "whole", 1, 255, required=True, index=True),
+    "code": Quantity("threshold k: the code steps from k - 1 to k", "whole", 1, 1023, required=True, index=True),
     "threshold": Quantity("input at which the code steps, above V_CLP", "V", -5.0, 5.0, required=True),
     "bracket": Quantity("width within which the threshold is known", "V", 0.0, 5.0),
 }
 TRANSFER = {
     "chip": CHIP,
     "v_read": _V_READ,
+    "c_fb": _C_FB,
     "ramp": _RAMP,
     "input": Quantity("input voltage, above V_CLP", "V", -5.0, 5.0, required=True, index=True),
     "code": Quantity("code that came out", "whole", 0, 255, required=True),
 }
 CHIPS = {
     "chip": Quantity("number or name of the chip", "text", index=True, required=True),
-    "comparator_offset": Quantity("static trip point of the comparator at V_CLP", "V", -5.0, 5.0),
-    "comparator_energy": Quantity("supply energy of one comparator in a conversion", "J", 0.0, 1.0),
-    "ramp_energy": Quantity("energy of the ramp column in a conversion", "J", 0.0, 1.0),
+    "comparator_offset": Quantity("static trip point at V_CLP", "V", -5.0, 5.0),
+    "conversion_time": Quantity("from the start of the reset to the last clock", "s", 0.0, 1.0),
+    "comparator_energy": Quantity("supply energy of one comparator in a conversion, without bias", "J", 0.0, 1.0),
+    "bias_energy": Quantity("supply energy of the comparators' bias generator in a conversion", "J", 0.0, 1.0),
+    "ramp_energy": Quantity("energy dissipated in the cells of the ramp column in a conversion", "J", 0.0, 1.0),
 }
-EXTRA_CONFIG = {"gain": "V", "bias_sign": "whole"}
-"""Entries of a data set's configuration that follow from the design; chips of another design state them."""
 
+Key = tuple[str, float, float, str]
+"""Chip, read voltage, feedback capacitor, kind of ramp: what makes a sample of the data set."""
 
-Key = tuple[str, float, str]
-"""Chip, read voltage, kind of ramp: what makes a sample of the data set."""
+# What only a simulation knows: name -> unit, long name.
+_NOT_MEASURED_BY_CODE = {
+    "ramp_level": ("V", "ramp at the clock, above V_CLP"),
+    "threshold_noise": ("LSB", "rms noise: comparator, resets, reading the cells"),
+    "step_change": ("LSB", "how far the threshold moves when all time steps are halved"),
+}
+_NOT_MEASURED = {
+    "comparator_noise": ("V", "rms input noise of the nominal comparator at its trip point"),
+    "word_line_energy": ("J", "supply energy of all word-line drivers in a conversion of the nominal chip"),
+    "row_energy": ("J", "supply energy of all row drivers in a conversion of the nominal chip"),
+    "integrator_energy": ("J", "supply energy of the charge that the ramp's integrator delivers, nominal chip"),
+}
 
 
 def ramp_adc_entries(
@@ -73,68 +90,107 @@ def ramp_adc_entries(
     CosimError: a code that the converter has not, a chip, threshold or cell given twice, targets that are missing.
     """
     keys = _keys(rows, config)
-    chip_names = sorted({chip for chip, _, _ in keys}, key=in_order)
-    # The configured V_read first, as `characterise` has it; the ordinary ramp last.
-    samples = sorted(set(keys), key=lambda key: (key[2] != "column", key[1] != config.v_read, key[1], in_order(key[0])))
-    numbers = [chip_names.index(chip) for chip, _, _ in samples]
+    samples = sorted(set(keys), key=lambda key: _in_sequence(key, config))
     place = {key: number for number, key in enumerate(samples)}
     owner = np.array([place[key] for key in keys])
-    read = _measured if kind == "thresholds" else _from_transfer
-    threshold, bracket = read(rows, owner, len(samples), config)
-    function = get_function(config.function)
-    ideal = ideal_thresholds(function, config.bits)
-    column = MeasuredColumn(others["conductances"], [key[0] for key in samples], config, toml)
-    bias_sign = int(stated.get("bias_sign", -1 if ideal[0] < 0 else 1))
-    gain = float(stated["gain"]) if "gain" in stated else column.gain(bias_sign, ideal)
-    v_read = np.array([key[1] for key in samples])
-    gains = gain * v_read / config.v_read
+    if kind == "thresholds":
+        threshold, bracket = _measured(rows, owner, len(samples), config)
+    else:
+        if not config.staircase.rising:
+            raise CosimError(
+                f"the code of '{config.function}' also falls, so its transfer curve does not tell its thresholds apart",
+                file=toml, key="kind", value=kind, allowed="thresholds",
+            )  # fmt: skip
+        threshold, bracket = _from_transfer(rows, owner, len(samples), config)
+    chips = [key[0] for key in samples]
+    column = MeasuredColumn(others["conductances"], chips, config, stated, toml)
+    v_read, c_fb = (np.array([key[n] for key in samples]) for n in (1, 2))
+    gains = column.gain * (v_read / config.v_read) * (config.c_fb / c_fb)
+    fixed = np.array([key[3] == "fixed" for key in samples])
     x = threshold / gains[:, None]
-    fixed = np.array([key[2] == "fixed" for key in samples])[:, None]
-    straight = np.linspace(ideal[0], ideal[-1], config.thresholds)
-    step = straight[1] - straight[0]
-    inl = np.where(fixed, (x - straight) / step, output_error(function, config.bits, x))
-    dnl = np.where(fixed, np.diff(x) / step - 1.0, differential_error(function, config.bits, x))
-    one_a_chip = _chip_values(others["chips"], [key[0] for key in samples])
-    nan = np.full(threshold.shape, np.nan)
-    per = ("sample",)
+    per, each_code = ("sample",), ("sample", "code")
+    known = np.isfinite(threshold).all(axis=1)
     variables: dict[str, Entry] = {
-        "threshold": (("sample", "code"), threshold, "V", "input at which the code steps, above V_CLP"),
-        "threshold_mac": (("sample", "code"), x, "1", "threshold in units of the MAC result"),
-        "bracket": (("sample", "code"), bracket, "V", "width within which the threshold was measured"),
-        "ramp_level": (("sample", "code"), nan, "V", "ramp at the clock, above V_CLP"),
-        "inl": (("sample", "code"), inl, "LSB", "integral non-linearity, output-referred"),
-        "dnl": (("sample", "step"), dnl, "LSB", "differential non-linearity of the code above threshold k"),
+        "threshold": (each_code, threshold, "V", "input at which the code steps, above V_CLP"),
+        "threshold_mac": (each_code, x, "1", "threshold in units of the MAC result"),
+        "bracket": (each_code, bracket, "V", "width within which the threshold was measured"),
+        **_linearity(x, fixed, known, config),
+        **{name: (each_code, np.full(x.shape, np.nan), *text) for name, text in _NOT_MEASURED_BY_CODE.items()},
         "ramp_conductance": (("sample", "cell"), column.ramp, "S", "cells of the ramp"),
         "bias_conductance": (("sample", "bias_cell"), column.bias, "S", "bias cells"),
-        "comparator_offset": (per, one_a_chip["comparator_offset"], "V", "static trip point at V_CLP"),
-        "comparator_energy": (per, one_a_chip["comparator_energy"], "J",
-                              "supply energy of one comparator in a conversion, without bias"),
-        "ramp_energy": (per, one_a_chip["ramp_energy"], "J",
-                        "energy dissipated in the cells of the ramp column in a conversion"),
+        "bias_sign": (("sample", "bias_cell"), column.signs, "1",
+                      "what the bias cell does to the ramp: raises, lowers or, 0, is not read"),
+        **{name: (per, values, CHIPS[name].unit, CHIPS[name].description)
+           for name, values in _chip_values(others["chips"], chips).items()},
+        **{name: ((), np.nan, *text) for name, text in _NOT_MEASURED.items()},
         "rounds": (per, np.zeros(len(samples), dtype=np.int64), "1", "simulations of the search"),
-        "status": (per, np.where(np.isnan(threshold).any(axis=1), FAILED, OK).astype(np.int8), "1",
-                   "0 = all thresholds measured"),
+        "status": (per, np.where(known, OK, FAILED).astype(np.int8), "1", "0 = all thresholds measured"),
     }  # fmt: skip
+    names = sorted(set(chips), key=in_order)
+    stairs, code = config.staircase, ("code",)
     coords: dict[str, Entry] = {
-        "chip": (per, np.array(numbers), "1", "chip, in the order of their names"),
-        "chip_name": (per, np.array([key[0] for key in samples], dtype=object), "1", "the chip's own name"),
+        "chip": (per, np.array([names.index(chip) for chip in chips]), "1", "chip, in the order of their names"),
+        "chip_name": (per, np.array(chips, dtype=object), "1", "the chip's own name"),
         "v_read": (per, v_read, "V", "read voltage"),
-        "ramp": (per, np.array([key[2] for key in samples], dtype=object), "1", "column or fixed reference"),
+        "c_fb": (per, c_fb, "F", "feedback capacitor"),
+        "ramp": (per, np.array([key[3] for key in samples], dtype=object), "1", "column or fixed reference"),
         "gain": (per, gains, "V", "alpha: volts per unit of the MAC result"),
-        "code": (("code",), np.arange(1, config.thresholds + 1), "1", "threshold k: the code steps from k - 1 to k"),
-        "ideal_threshold": (("code",), ideal, "1", "g^-1(y_k), in units of the MAC result"),
+        "code": (code, np.arange(1, config.thresholds + 1), "1", "threshold k, in order of the input"),
+        "direction": (code, stairs.direction.astype(np.int8), "1", "what the threshold adds to the code"),
+        "decision_level": (code, levels_at_thresholds(config.activation, config.bits), "1",
+                           "activation at the threshold"),
+        "ideal_threshold": (code, stairs.thresholds, "1", "g^-1(y_k), in units of the MAC result"),
         "target_conductance": (("cell",), column.ramp_target, "S", "design of the ramp cells"),
+        "target_pulse": (("cell",), column.pulse, "s", "read pulse of the ramp cells"),
         "target_bias": (("bias_cell",), column.bias_target, "S", "design of the bias cells"),
-    }
-    return variables, coords, {**config.model_dump(mode="json"), "bias_sign": bias_sign, "gain": gain}
+    }  # fmt: skip
+    signs = column.sign_target.tolist()
+    sign = signs[0] if len(set(signs)) == 1 else signs
+    return variables, coords, {**config.model_dump(mode="json"), "bias_sign": sign, "gain": column.gain}
+
+
+def _linearity(x: Array, fixed: NDArray[np.bool_], known: Any, config: RampAdcConfig) -> dict[str, Entry]:
+    """INL, DNL and missing codes of thresholds in units of the MAC result, as the simulated chips' are taken."""
+    function, stairs = config.activation, config.staircase
+    straight = np.linspace(stairs.thresholds[0], stairs.thresholds[-1], config.thresholds)
+    step = straight[1] - straight[0]
+    inl = np.where(fixed[:, None], (x - straight) / step, output_error(function, config.bits, x))
+    dnl = np.where(fixed[:, None], np.diff(x) / step - 1.0, differential_error(function, config.bits, x))
+    up = np.ones(config.thresholds, dtype=np.int64)
+    missing = [
+        -1 if not whole
+        else missing_codes(straight, row, up, 0) if is_fixed
+        else missing_codes(stairs.thresholds, row, stairs.direction, stairs.start)
+        for row, is_fixed, whole in zip(x, fixed, known, strict=True)
+    ]  # fmt: skip
+    return {
+        "inl": (("sample", "code"), inl, "LSB", "integral non-linearity, output-referred"),
+        "dnl": (("sample", "step"), dnl, "LSB", "differential non-linearity of the code above threshold k"),
+        "missing_codes": (("sample",), np.array(missing), "1",
+                          "codes with less than a tenth of their width; -1 = not known"),
+    }  # fmt: skip
 
 
 def _keys(rows: Rows, config: RampAdcConfig) -> list[Key]:
     """The sample that each row belongs to."""
-    v_read = rows.numbers("v_read") if "v_read" in rows.values else np.full(len(rows), config.v_read)
-    # A measured 0.2 V and the configured one are the same where they differ in the last digit only.
-    v_read = np.where(np.isclose(v_read, config.v_read, rtol=1e-9, atol=0), config.v_read, v_read)
-    return list(zip(rows.texts("chip", "0"), v_read.tolist(), rows.texts("ramp", config.ramp), strict=True))
+
+    def near(name: str, configured: float) -> list[float]:
+        if name not in rows.values:
+            return [configured] * len(rows)
+        # A measured 0.2 V and the configured one are the same where they differ in the last digit only.
+        values = rows.numbers(name)
+        close = np.isclose(values, configured, rtol=1e-9, atol=0)
+        return [float(value) for value in np.where(close, configured, values)]
+
+    ramps = rows.texts("ramp", config.ramp)
+    v_read, c_fb = near("v_read", config.v_read), near("c_fb", config.c_fb)
+    return list(zip(rows.texts("chip", "0"), v_read, c_fb, ramps, strict=True))
+
+
+def _in_sequence(key: Key, config: RampAdcConfig) -> tuple[Any, ...]:
+    """Order of the samples: the configured V_read and C_fb first, as `characterise` has it; the ordinary ramp last."""
+    chip, v_read, c_fb, ramp = key
+    return ramp != "column", c_fb != config.c_fb, v_read != config.v_read, v_read, c_fb, in_order(chip)
 
 
 def _measured(rows: Rows, owner: Owner, samples: int, config: RampAdcConfig) -> tuple[Array, Array]:

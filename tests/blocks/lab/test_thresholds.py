@@ -11,11 +11,16 @@ import xarray as xr
 from cosim.blocks import ramp_adc
 from cosim.blocks.dataset import config_of, load_dataset, save_dataset
 from cosim.blocks.lab import import_lab
+from cosim.blocks.ramp_adc.chips import nominal_chip
+from cosim.blocks.ramp_adc.design import design_column
 from cosim.errors import CosimError
 from cosim.files import sha256_of
 
 Spoil = Callable[[str, str, str], None]
-NOT_MEASURED = {"ramp_level", "rounds"}
+NOT_MEASURED = {
+    "ramp_level", "rounds", "threshold_noise", "step_change", "comparator_noise", "word_line_energy", "row_energy",
+    "integrator_energy", "conversion_time", "bias_energy",
+}  # fmt: skip
 # Numbers go through one more unit and back, each step rounded to a double: some 1e-16 of the value, which is 1 V here.
 ROUNDING = 1e-15
 
@@ -163,3 +168,67 @@ def test_a_transition_outside_the_sweep_is_missing(tmp_path: Path) -> None:
     data = import_lab(write_transfer(tmp_path, inputs, (inputs[:, None] > [-0.1, 0.0, 0.15]).sum(axis=1)))
     assert np.isnan(data["threshold"].values[0]).tolist() == [False, False, True]
     assert data["status"].values.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"function": "tanh", "bits": 3},
+        {"function": "gelu", "bits": 3},
+        {"function": "softplus", "bits": 4, "pulse_widths": "graded"},
+        {"function": "sigmoid", "bits": 3, "calibration": "one_point"},
+    ],
+    ids=lambda settings: settings["function"],
+)
+def test_a_column_that_is_described_is_the_one_that_is_designed(tmp_path: Path, settings: dict) -> None:
+    """Targets, pulses and signs written into the table give the gain and the levels that the design has."""
+    config = ramp_adc.Config(**settings)
+    design = design_column(config)
+    chip = nominal_chip(config, design=design)
+    share = np.ones(len(chip.ramp)) if chip.pulse is None else chip.pulse
+    lines = [f"ramp,{n + 1},{1e6 * g!r},{1e9 * config.t_pulse * t!r}," for n, (g, t) in
+             enumerate(zip(chip.ramp.tolist(), share.tolist(), strict=True))]  # fmt: skip
+    signs = chip.bias_signs.tolist()
+    lines += [f"bias,{n + 1},{1e6 * g!r},,{signs[n]}" for n, g in enumerate(chip.bias.tolist())]
+    (tmp_path / "cells.csv").write_text("\n".join(["part,cell,G,T,sign", *lines]))
+    steps = config.staircase.thresholds * design.gain(config.v_read)
+    (tmp_path / "steps.csv").write_text("\n".join(["k,u", *(f"{k + 1},{u!r}" for k, u in enumerate(steps.tolist()))]))
+    stated = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    conductances = """
+        [conductances]
+        file = "cells.csv"
+        [conductances.columns]
+        part = { column = "part" }
+        cell = { column = "cell" }
+        conductance = { column = "G", unit = "uS" }
+    """
+    head = (
+        'schema = "cosim.lab/1"\nblock = "ramp_adc"\nkind = "thresholds"\nfile = "steps.csv"\n[columns]\n'
+        f'code = {{ column = "k" }}\nthreshold = {{ column = "u", unit = "V" }}\n[config]\n{stated}{conductances}'
+    )
+    described = (
+        'target = { column = "G", unit = "uS" }\npulse = { column = "T", unit = "ns" }\nsign = { column = "sign" }\n'
+        f"[notes]\nbias_sign = '{signs[0]}'\n"
+    )
+    (tmp_path / "designed.toml").write_text(head)
+    stated_sign = f"bias_sign = {signs[0]}\n" if len(set(signs)) == 1 else ""
+    (tmp_path / "described.toml").write_text(head.replace("[config]\n", f"[config]\n{stated_sign}") + described)
+    one, other = import_lab(tmp_path / "designed.toml"), import_lab(tmp_path / "described.toml")
+    for name in ("target_conductance", "target_pulse", "target_bias", "ramp_conductance", "bias_conductance"):
+        np.testing.assert_allclose(other[name].values, one[name].values, rtol=1e-12)
+    np.testing.assert_array_equal(other["bias_sign"].values, one["bias_sign"].values)
+    if len(set(signs)) == 1 or settings["function"] == "sigmoid":
+        # The design's gain, through the span of its ramp.
+        np.testing.assert_allclose(other["gain"].values, one["gain"].values, rtol=1e-9)
+    for data in (one, other):
+        # Thresholds at their ideal places: no error but what the two unit changes leave.
+        assert np.abs(one["inl"].values).max() < 1e-9
+        assert data["missing_codes"].values.tolist() == [0]
+        assert data["status"].values.tolist() == [0]
+
+
+def test_the_transfer_curve_of_a_falling_code_is_refused(tmp_path: Path) -> None:
+    path = write_transfer(tmp_path, np.linspace(-0.1, 0.1, 5), np.arange(5) // 2)
+    path.write_text(path.read_text().replace('"linear"', '"gelu"').replace("bits = 2", "bits = 5"))
+    with pytest.raises(CosimError, match=r"'gelu' also falls.*Allowed: thresholds"):
+        import_lab(path)
