@@ -141,10 +141,8 @@ def decision_noise(
     """The noise of a clocked comparator's decisions by the integral above."""
     part = config.part()
     found = channels(part)
-    driven = {"inp", "inn", "clk", "vdd", "vss"} | {"0"}
-    pins = dict(
-        zip((pin.lower() for pin in part.pins), ("inp", "inn", "clk", "outp", "outn", "vdd", "vss"), strict=True)
-    )
+    driven = {*CLOCKED_PINS, "0"} - {"outp", "outn"}
+    pins = dict(zip((pin.lower() for pin in part.pins), CLOCKED_PINS, strict=True))
     nodes = [node for node in _ends(found) if pins.get(node, node) not in driven]
     read = trajectory.time_of_gain(READ_GAIN)
     if np.isnan(read):
