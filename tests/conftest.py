@@ -1,11 +1,15 @@
 """What all tests share: nothing comes from a user's cache, and one pool of ngspice workers."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cosim import cli
 from cosim.spice import SimulatorPool
+
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,3 +26,19 @@ def pool(own_cache: Path) -> Iterator[SimulatorPool]:
     """Two ngspice workers for all tests, without the store of results: these tests simulate."""
     with SimulatorPool(2, use_cache=False, timeout=120) as pool:
         yield pool
+
+
+@pytest.fixture
+def cosim(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run `cosim ARGUMENTS` in an empty folder; returns the exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cosim", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code
+        assert code is None or isinstance(code, int)
+        return (code or 0, *capsys.readouterr())
+
+    return run

@@ -21,22 +21,6 @@ Run = Callable[..., tuple[int, str, str]]
 SMALL = ("--bits", "2", "--sweep", "chips=4", "--sweep", "v_reads=[0.2]")
 
 
-@pytest.fixture
-def cosim(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Run `cosim ARGUMENTS` in an empty folder; returns the exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cosim", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        code = end.value.code
-        assert code is None or isinstance(code, int)
-        return (code or 0, *capsys.readouterr())
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def data_set(tmp_path_factory: pytest.TempPathFactory, own_cache: Path) -> Path:
     """A data set of four chips, made by the command."""
@@ -95,8 +79,8 @@ def test_characterise_writes_a_data_set_and_says_what_is_in_it(cosim: Run, tmp_p
     assert code == 0
     assert files(tmp_path) == ["new/folder/adc.nc"]
     assert set(summary) == {
-        "block", "file", "dimensions", "conditions", "figures", "failed", "status", "decks", "plots", "simulator", "solver",
-        "seed",
+        "block", "file", "dimensions", "conditions", "figures", "failed", "status", "decks", "plots", "simulator",
+        "solver", "seed",
     }  # fmt: skip
     data = load_dataset("new/folder/adc.nc", "ramp_adc")
     assert summary["dimensions"] == {str(name): size for name, size in data.sizes.items()}
