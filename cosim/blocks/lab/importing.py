@@ -10,7 +10,9 @@ from typing import Any
 
 import xarray as xr
 
+from cosim.blocks.cell.config import CellConfig
 from cosim.blocks.dataset import new_dataset
+from cosim.blocks.lab.cell import CELL_QUANTITIES, cell_entries
 from cosim.blocks.lab.description import LabForm, read_description, read_rows
 from cosim.blocks.lab.ramp_column import CONDUCTANCES, EXTRA_CONFIG
 from cosim.blocks.lab.rows import Quantity, Rows

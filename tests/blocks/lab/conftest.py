@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cosim.blocks import ramp_adc
+from cosim.blocks import cell, ramp_adc
 from cosim.spice import SimulatorPool
 
 
@@ -124,3 +124,12 @@ def spoil(lab: Path) -> Spoil:
         (lab.parent / file).write_text(text.replace(before, after, 1), encoding="utf-8")
 
     return replace
+
+
+@pytest.fixture(scope="session")
+def simulated_cell(pool: SimulatorPool) -> xr.Dataset:
+    """Two states, two devices, one pulse train in each direction."""
+    return cell.characterise(
+        cell.Config(), states=(2e-5, 1e-4), voltages=9, reads=16, amplitudes=(1.0,), widths=(1.0,), pulses=2,
+        devices=2, cycles_each=2, seed=3, pool=pool, show_progress=False,
+    )  # fmt: skip
