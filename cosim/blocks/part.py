@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cosim.blocks.partcheck import checked_part
 from cosim.errors import CosimError
+from cosim.process import load_process
 from cosim.resources import netlist_names, netlist_path, read_netlist
 
 _HEAD = r"^[ \t]*\.subckt[ \t]+{}\b(?P<rest>.*)$"
@@ -41,7 +42,7 @@ class Part:
         return re.search(r"^[ \t]*x.*\b[np]mos\b", self.text, re.IGNORECASE | re.MULTILINE) is not None
 
 
-def load_part(netlist: str, name: str, pins: Sequence[Sequence[str]], *, key: str, models: str | None = None) -> Part:
+def load_part(netlist: str, name: str, pins: Sequence[Sequence[str]], *, key: str, process: str | None = None) -> Part:
     """The subcircuit `name` of a shipped netlist, or of a user's file, which is checked first.
 
     Parameters
@@ -49,14 +50,14 @@ def load_part(netlist: str, name: str, pins: Sequence[Sequence[str]], *, key: st
     netlist: shipped name or path of a `.cir` file.
     pins: lists of pins that the deck can connect; their number decides, what the file calls them is its own affair.
     key: the setting that names the netlist, for messages.
-    models: text of the transistor models that the deck brings along; without it a user's models are not judged.
+    process: whose transistor models the deck brings along; without it the models in a user's file are not judged.
 
     Raises CosimError when there is no such netlist or subcircuit, when it has other pins, holds what a user's file may
     not, or is faulty (`partcheck`).
     """
     shipped = netlist.removesuffix(".cir") in netlist_names()
     path = netlist_path(netlist)
-    text = read_netlist(netlist) if shipped else checked_part(path, {name: pins}, models, key=key)
+    text = read_netlist(netlist) if shipped else checked_part(path, {name: pins}, _models(process), key=key)
     found = re.search(_HEAD.format(re.escape(name)), _joined(text), re.IGNORECASE | re.MULTILINE)
     if found is None:
         raise CosimError(f"this netlist has no subcircuit '{name}'", file=path, key=key, value=netlist)
@@ -74,6 +75,14 @@ def load_part(netlist: str, name: str, pins: Sequence[Sequence[str]], *, key: st
         )
     parameters = tuple(each.lower() for each in re.findall(r"([A-Za-z_]\w*)\s*=", found["rest"]))
     return Part(name, text, tuple(words), parameters)
+
+
+def _models(process: str | None) -> str | None:
+    """Transistor models of a process; every corner has the same names."""
+    if process is None:
+        return None
+    known = load_process(process)
+    return known.text(next(iter(known.sections)))
 
 
 def _joined(text: str) -> str:

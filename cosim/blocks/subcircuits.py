@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from cosim.errors import CosimError
 
@@ -65,7 +67,8 @@ class Netlist:
         return CosimError(where + message, file=self.file, value=shown, allowed=allowed)
 
 
-def known_names(text: str) -> dict[str, int | None]:
+@lru_cache(maxsize=16)
+def known_names(text: str) -> Mapping[str, int | None]:
     """What a text of models defines: model -> None, subcircuit -> number of its pins; lower case.
 
     For the `known_models` of `check_part`.
@@ -77,7 +80,7 @@ def known_names(text: str) -> dict[str, int | None]:
             names[words[1].partition("(")[0]] = None
         elif words[0] == ".subckt" and len(words) > 1:
             names[words[1]] = len(_head(statement)[0])
-    return names
+    return MappingProxyType(names)
 
 
 def _statements(text: str) -> list[Statement]:

@@ -19,8 +19,8 @@ DEFAULT = "comparator_strongarm"
 CM_SHARE = 0.65  # of the supply: both shipped comparators have NMOS input pairs
 
 
-def _part(netlist: str) -> Part:
-    return load_part(netlist, "comparator", (CONTINUOUS_PINS, CLOCKED_PINS), key="comparator")
+def _part(netlist: str, process: str | None = None) -> Part:
+    return load_part(netlist, "comparator", (CONTINUOUS_PINS, CLOCKED_PINS), key="comparator", process=process)
 
 
 def _by_kind(clocked: float, continuous: float) -> Callable[[dict[str, Any]], float]:
@@ -66,7 +66,7 @@ class ComparatorConfig(CircuitConfig):
     @field_validator("comparator")
     @classmethod
     def _with_pins(cls, netlist: str, known: ValidationInfo) -> str:
-        part = _part(netlist)
+        part = _part(netlist, known.data.get("process"))
         if "process" in known.data:  # else that key is refused
             mismatch_of(part.text, load_process(known.data["process"]))
         return netlist

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cosim.blocks.circuit import CircuitConfig
 from cosim.blocks.config import Ampere, Farad, Hertz, Ratio, Second, Siemens, Volt
@@ -54,8 +54,9 @@ class IntegratorConfig(CircuitConfig):
 
     @field_validator("integrator")
     @classmethod
-    def _with_pins(cls, netlist: str) -> str:
-        load_part(netlist, "integrator", (MACRO_PINS, TRANSISTOR_PINS), key="integrator")
+    def _with_pins(cls, netlist: str, known: ValidationInfo) -> str:
+        pins, process = (MACRO_PINS, TRANSISTOR_PINS), known.data.get("process")
+        load_part(netlist, "integrator", pins, key="integrator", process=process)
         return netlist
 
     def part(self) -> Part:

@@ -29,6 +29,7 @@ from cosim.spice import Deck, Tolerances
 Array = NDArray[np.float64]
 
 PINS = ("inp", "inn", "out", "bias", "vdd", "vss")  # of the comparator
+BIAS_PINS = ("bias", "vdd", "vss")  # of its bias generator
 COUNTER_CAPACITOR = 0.2e-12  # [F]
 
 # Between source edges the signals are straight lines, which the trapezoidal rule integrates exactly, so a reltol of
@@ -40,15 +41,17 @@ TRANSIENT = Tolerances(reltol=1e-3, vntol=1e-6, abstol=1e-12, chgtol=1e-14)
 def comparator_text(config: RampAdcConfig) -> str:
     """The comparator's netlist: a shipped one by name, or a file of the user's with the same pins, checked."""
     path = Path(config.comparator)
-    return _comparator(config.comparator, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _comparator(config.comparator, path.stat().st_mtime_ns if path.is_file() else 0, config.process)
 
 
 @lru_cache(maxsize=16)
-def _comparator(netlist: str, changed: int) -> str:
+def _comparator(netlist: str, changed: int, process: str) -> str:
     del changed  # only so that a file that was changed is read again
     if netlist.endswith(".cir") and not Path(netlist).is_file():
         raise CosimError("cannot be read (No such file or directory)", file=netlist, key="comparator")
-    return load_part(netlist, "comparator", [PINS], key="comparator").text
+    part = load_part(netlist, "comparator", [PINS], key="comparator", process=process)
+    load_part(netlist, "comparator_bias", [BIAS_PINS], key="comparator", process=process)
+    return part.text
 
 
 def models_text(config: RampAdcConfig) -> str:

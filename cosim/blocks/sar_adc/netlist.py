@@ -39,7 +39,7 @@ REACH = 0.3  # [V], largest offset that `offset_deck` can find
 
 def comparator_part(config: SarAdcConfig) -> Part:
     """The comparator's netlist, shipped or the user's, checked."""
-    return load_part(config.comparator, "comparator", COMPARATOR_PINS, key="comparator")
+    return load_part(config.comparator, "comparator", COMPARATOR_PINS, key="comparator", process=config.process)
 
 
 def _common_lines(config: SarAdcConfig, comparator: Part) -> list[str]:
