@@ -7,12 +7,25 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 FURTHER_ROUNDS = "then perhaps further rounds"
+
+_more: ContextVar[str] = ContextVar("more", default="")
+
+
+@contextlib.contextmanager
+def further_rounds() -> Iterator[None]:
+    """Bars that begin under this say that their end need not be the end; also to decorate a round of a search with."""
+    token = _more.set(FURTHER_ROUNDS)
+    try:
+        yield
+    finally:
+        _more.reset(token)
 
 
 class RemainingTime:
@@ -123,19 +136,14 @@ class Bar:
 
 
 @contextlib.contextmanager
-def progress(
-    label: str | None, total: int, *, cost: float | None = None, workers: int = 1, more: str = ""
-) -> Iterator[Bar]:
+def progress(label: str | None, total: int, *, cost: float | None = None, workers: int = 1) -> Iterator[Bar]:
     """A bar with remaining time while the block runs; yields the `Bar` to be told. No label, no bar.
 
-    Parameters
-    ----------
-    total, cost, workers: see `RemainingTime`.
-    more: what may follow when these steps are done, shown beside their remaining time, e.g. `FURTHER_ROUNDS`.
+    total, cost, workers: see `RemainingTime`. The time shown is that of these steps; see `further_rounds`.
 
     Where stderr is no terminal, one line is printed at the end instead.
     """
-    started = time.monotonic()
+    started, more = time.monotonic(), _more.get()
     left = RemainingTime(total, cost, workers=workers, now=started)
     if label is None or total == 0:
         yield Bar(left)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cosim.progress import FURTHER_ROUNDS, RemainingTime, in_words, progress
+from cosim.progress import FURTHER_ROUNDS, RemainingTime, further_rounds, in_words, progress
 
 
 def schedule(durations: list[float], workers: int) -> list[tuple[float, int]]:
@@ -113,12 +113,17 @@ def test_what_a_terminal_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    with progress("ramp, round 1", 4, cost=40.0, workers=1, more=FURTHER_ROUNDS) as bar:
+    with further_rounds(), progress("ramp, round 1", 4, cost=40.0) as bar:
         bar.known(10.0)
         bar._shown.refresh()  # type: ignore[union-attr]
         bar.finished(30.0, 10.0)
         bar._shown.refresh()  # type: ignore[union-attr]
     said = terminal.getvalue()
+    with progress("the last one", 1) as bar:
+        bar()
+    assert (
+        terminal.getvalue()[len(said) :].count("done") == 0 and FURTHER_ROUNDS not in terminal.getvalue()[len(said) :]
+    )
     assert f"left ?, {FURTHER_ROUNDS}" in said
     assert f"left 60 s, {FURTHER_ROUNDS}" in said and "2/4" in said
 

@@ -140,17 +140,14 @@ class SimulatorPool:
         """The name of the deck's answer with this pool's simulator."""
         return deck.key(self.simulator.deck_identity, klu=self.simulator.klu)
 
-    def run(self, decks: Sequence[Deck], label: str | None = None, *, more: str = "") -> list[Result]:
-        """One result a deck, in their order; equal decks are run once. `label` shows a progress bar.
-
-        more: what may follow this run, shown beside its remaining time (`cosim.progress.FURTHER_ROUNDS`).
-        """
+    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
+        """One result a deck, in their order; equal decks are run once. `label` shows a progress bar."""
         keys = [self.key(deck) for deck in decks]
         unique = dict(zip(keys, decks, strict=True))
         costs = {key: expected_cost(deck) if label else 1.0 for key, deck in unique.items()}
         results: dict[str, Result] = {}
         todo: dict[str, Deck] = {}
-        with progress(label, len(unique), cost=sum(costs.values()), workers=self.workers, more=more) as bar:
+        with progress(label, len(unique), cost=sum(costs.values()), workers=self.workers) as bar:
             for key, deck in unique.items():
                 known = cache.fetch(key) if self.use_cache else None
                 if known is None:

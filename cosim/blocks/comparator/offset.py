@@ -19,6 +19,7 @@ from cosim.blocks.comparator.netlist import Copy, probes, start, static_deck, tr
 from cosim.blocks.ramp_adc.search import ThresholdSearch
 from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
 from cosim.process import mismatch_of
+from cosim.progress import further_rounds
 from cosim.seeds import stream
 from cosim.spice import Deck, Result, SimulatorPool
 
@@ -72,7 +73,8 @@ def find_offsets(
     search = ThresholdSearch(np.zeros(count), 1.0, WIDEST_STEP, np.full(count, TOLERANCE))
     keys = [result.key]
     while search.rounds < MOST_ROUNDS and not search.done.all():
-        found = pool.run([_deck(config, v_cm, names, mismatch, search.guess)], label)[0]
+        with further_rounds():
+            found = pool.run([_deck(config, v_cm, names, mismatch, search.guess)], label)[0]
         keys.append(found.key)
         if not found.ok:
             return Offsets(np.full(count, np.nan), power, FAILED, keys)

@@ -29,6 +29,7 @@ from cosim.blocks.sar_adc.search import BracketSearch
 from cosim.blocks.status import FAILED, LONG_NAME, NOT_FOUND, OK, STEP
 from cosim.errors import CosimError
 from cosim.process import mismatch_of
+from cosim.progress import further_rounds
 from cosim.seeds import stream
 from cosim.spice import Deck, Result, SimulatorPool, default_pool
 
@@ -143,6 +144,7 @@ def energies_of(results: list[Result]) -> Array:
     return np.concatenate(parts, axis=1).T * 1e-12
 
 
+@further_rounds()
 def _round(
     config: SarAdcConfig,
     names: tuple[str, ...],
