@@ -193,7 +193,7 @@ def test_a_triangle_takes_the_filament_where_the_paper_says(results: dict[str, R
     ("name", "tolerance"),
     [
         ("sky130", 0.001),  # the tolerance of the comparison above
-        ("hfo2", 0.004),  # in RESET a runaway multiplies small errors; 0.004 nm is 1.6 % of the conductance
+        ("hfo2", 0.004),  # in the runaway of RESET, where 1 ps is 0.002 nm
     ],
 )
 def test_halving_the_time_step_changes_little(results: dict[str, Result], name: str, tolerance: float) -> None:
@@ -207,7 +207,7 @@ def test_hfo2_is_what_a_second_solver_gives(results: dict[str, Result]) -> None:
     times = np.array([time for time, _ in HFO2_TRAIN])[4::4]  # after each pulse
     gap = integrated(hfo2_rate(1e3, 330.0), HFO2_TRAIN, 1.7, times)
     assert gap.min() < 1.0  # it did switch
-    np.testing.assert_allclose(at(results["hfo2 halved"], times), gap, atol=0.004)  # as for halving
+    np.testing.assert_allclose(at(results["hfo2 halved"], times), gap, atol=0.001)  # 0.4 % of the conductance, at the end of a runaway
 
 
 def test_pulses_of_the_other_sign_undo_those_before(results: dict[str, Result]) -> None:
@@ -215,15 +215,15 @@ def test_pulses_of_the_other_sign_undo_those_before(results: dict[str, Result]) 
     times = np.array([0.0, *[time for time, _ in HFO2_TRAIN][4::4]])
     gap = at(results["hfo2 halved"], times)
     assert gap[0] - gap[3] > 0.5
-    np.testing.assert_allclose(gap, gap[::-1], atol=0.008)  # twice the error of one way
+    np.testing.assert_allclose(gap, gap[::-1], atol=5e-4)  # 0.2 % of the conductance
 
 
 def test_vteam_is_what_a_second_solver_gives(results: dict[str, Result]) -> None:
     times = np.linspace(0.0, 1e-6, 81)[1:]
     x = integrated(vteam_rate, VTEAM_TRIANGLE, 1.0, times)
     assert np.ptp(x) > 1.5
-    # 1 ns steps on a rate that kinks at its thresholds and stops: 0.1 % of the range
-    np.testing.assert_allclose(at(results["vteam triangle"], times), x, atol=0.003)
+    # 1 ns steps up to stops of 0.002 nm in width: 0.05 % of the range
+    np.testing.assert_allclose(at(results["vteam triangle"], times), x, atol=0.0015)
 
 
 def test_vteam_moves_in_a_straight_line_at_constant_voltage(results: dict[str, Result]) -> None:
@@ -247,8 +247,8 @@ def test_yakopcic_is_what_a_second_solver_gives(results: dict[str, Result], name
     x = integrated(yakopcic_rate(p), drive, start, times)
     assert np.ptp(x) > 0.05
     result = results[f"yakopcic {name}"]
-    # 2000 steps a period, second order: 1e-4 of the range with a kink at each threshold
-    np.testing.assert_allclose(at(result, times), x, atol=2e-4)
+    # 2000 steps a period, second order, with a kink at each threshold: 1e-5 of the range
+    np.testing.assert_allclose(at(result, times), x, atol=1e-5)
     voltage, x = result["v(in)"], result["v(state)"]
     on = np.where(
         voltage >= 0, p["i_on_p"] * np.sinh(p["b_on_p"] * voltage), p["i_on_n"] * np.sinh(p["b_on_n"] * voltage)
