@@ -26,6 +26,7 @@ BUILT_IN = {
     "ramp_adc": "cosim.blocks.ramp_adc",
     "crossbar": "cosim.blocks.crossbar",
     "integrator": "cosim.blocks.integrator",
+    "dac": "cosim.blocks.dac",
     "comparator": "cosim.blocks.comparator",
     "sar_adc": "cosim.blocks.sar_adc",
 }
