@@ -28,7 +28,9 @@ BUILT_IN = {
     "integrator": "cosim.blocks.integrator",
     "dac": "cosim.blocks.dac",
     "comparator": "cosim.blocks.comparator",
+    "sample_hold": "cosim.blocks.sample_hold",
     "sar_adc": "cosim.blocks.sar_adc",
+    "macro": "cosim.blocks.macro",
 }
 ENTRY_POINT_GROUP = "cosim.blocks"
 _CONSTANTS = ("NAME", "DESCRIPTION", "SWEEPS", "FIGURES")
