@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -71,6 +72,7 @@ class ComparatorConfig(CircuitConfig):
             mismatch_of(part.text, load_process(known.data["process"]))
         return netlist
 
+    @cached_property
     def part(self) -> Part:
         """The subcircuit `comparator`."""
         return _part(self.comparator)
@@ -78,4 +80,4 @@ class ComparatorConfig(CircuitConfig):
     @property
     def clocked(self) -> bool:
         """The comparator has a clock pin."""
-        return len(self.part().pins) == len(CLOCKED_PINS)
+        return len(self.part.pins) == len(CLOCKED_PINS)

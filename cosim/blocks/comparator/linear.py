@@ -82,10 +82,10 @@ def find_trajectory(
     config: ComparatorConfig, v_cm: float, trip: float, pool: SimulatorPool, label: str | None = None
 ) -> tuple[Trajectory | None, list[str]]:
     """Gain and noise densities at a common mode; None when the netlist names no probes or the simulation failed."""
-    inner = probes(config.part())
+    inner = probes(config.part)
     if inner is None:
         return None, []
-    found = channels(config.part())
+    found = channels(config.part)
     copies = [_standing(v_cm, trip + each) for each in (0.0, PROBE, -PROBE)]
     names = [(channel, quantity) for channel in found for quantity in ("gm", "gds", "gmbs")]
     saves = [f"v(xc{k}.{node})" for k in range(3) for node in inner]
@@ -139,7 +139,7 @@ def decision_noise(
     pulses: int = PULSES,
 ) -> DecisionNoise:
     """The noise of a clocked comparator's decisions by the integral above."""
-    part = config.part()
+    part = config.part
     found = channels(part)
     driven = {*CLOCKED_PINS, "0"} - {"outp", "outn"}
     pins = dict(zip((pin.lower() for pin in part.pins), CLOCKED_PINS, strict=True))
@@ -196,7 +196,7 @@ def _pulse_deck(
     All copies have the same time points, so errors that they share cancel in the differences. Everything but the
     pulses happens `shift` later than in the trajectory. `v(q{k})` is the latch's voltage.
     """
-    part = config.part()
+    part = config.part
     inner = probes(part)
     assert inner is not None
     wanted = tuple(dict.fromkeys(each for each in (*inner, node) if each not in pins))

@@ -112,7 +112,7 @@ def _pwl(points: Sequence[tuple[float, float]]) -> str:
 
 def common_lines(config: ComparatorConfig, netlist: str | None = None) -> list[str]:
     """Models, the comparator's netlist, and the bias that continuous-time copies share."""
-    lines = [config.models_text(), config.part().text if netlist is None else netlist]
+    lines = [config.models_text(), config.part.text if netlist is None else netlist]
     if not config.clocked:
         lines += [f"Vddb vddb 0 {config.v_dd:.12g}", f"Xbias bias vddb 0 comparator_bias iref={config.i_bias:.12g}"]
     return lines
@@ -135,7 +135,7 @@ def copy_lines(number: int, copy: Copy, config: ComparatorConfig) -> list[str]:
     outputs = [f"op{number}", f"on{number}"] if config.clocked else [f"d{number}"]
     middle = ["clk", *outputs] if config.clocked else [*outputs, "bias"]
     nodes = [f"p{number}", f"n{number}", *middle, f"vdd{number}", "0", *(f"{node}_{number}" for node in copy.nodes)]
-    lines.append(config.part().call(f"c{number}", nodes, copy.values))
+    lines.append(config.part.call(f"c{number}", nodes, copy.values))
     if config.c_load > 0:
         lines += [f"Cl{each} {each} 0 {config.c_load:.12g}" for each in outputs]
     return lines

@@ -47,7 +47,7 @@ def draw_mismatch(config: ComparatorConfig, chips: int, seed: int) -> tuple[tupl
 
     Chip n is the same one under every condition, and however many are drawn.
     """
-    kind = mismatch_of(config.part().text, config.cmos)
+    kind = mismatch_of(config.part.text, config.cmos)
     rows = [kind.draw(1, np.random.default_rng(each)) for each in stream(seed, "comparator: chips").spawn(chips)]
     return kind.names, np.concatenate([kind.none(1), *rows])
 
@@ -86,7 +86,7 @@ def find_offsets(
 
 def _deck(config: ComparatorConfig, v_cm: float, names: tuple[str, ...], mismatch: Array, inputs: Array) -> Deck:
     """One decision of every chip with its own input difference."""
-    inner = probes(config.part())
+    inner = probes(config.part)
     copies, saves = [], []
     for number, (row, difference) in enumerate(zip(mismatch, inputs, strict=True)):
         values = dict(zip(names, row.tolist(), strict=True))
@@ -107,7 +107,7 @@ def _deviations(result: Result, count: int, config: ComparatorConfig, trajectory
     final = np.array([result[f"v(op{number})"][-1] - result[f"v(on{number})"][-1] for number in range(count)])
     decided = _decisions(result, count, config)
     sign = np.where(decided != 0, decided, np.where(final >= 0, 1.0, -1.0))
-    inner = probes(config.part())
+    inner = probes(config.part)
     if inner is None or trajectory is None:
         return np.asarray(sign * UNKNOWN_SIZE)
     time, size = result["time"], np.empty(count)
