@@ -47,6 +47,7 @@ def characterise(
     config: RampAdcConfig,
     *,
     chips: int = 32,
+    columns: int = 1,
     v_reads: tuple[float, ...] = V_READS,
     v_read_chips: int = 3,
     c_fbs: tuple[float, ...] = (),
@@ -59,6 +60,7 @@ def characterise(
     Parameters
     ----------
     chips: chips with programming error and comparator mismatch, at the configured V_read.
+    columns: comparators of each chip that are looked at; they share its ramp.
     v_reads: read voltages [V] at which the nominal chip, the first `v_read_chips` chips and, as the yardstick, an
         ordinary linear ramp with fixed reference voltages are characterised as well.
     c_fbs: feedback capacitors [F], of all integrators alike, at which the same chips and the yardstick are; the column
@@ -69,21 +71,24 @@ def characterise(
     simulation failed or whose thresholds were not found keeps its place with its status and NaN; one whose thresholds
     move when the time steps are halved is flagged (`cosim.blocks.status`).
     """
-    _check_sweeps(chips, v_reads, v_read_chips, c_fbs)
+    _check_sweeps(chips, columns, v_reads, v_read_chips, c_fbs)
     pool = pool or default_pool()
     device = device_of(config)
     design = design_column(config, device)
-    drawn = draw_chips(config, chips, chip_stream(config, seed), device=device, design=design)
-    samples = _plan(config, design, drawn, v_reads, v_read_chips, c_fbs)
+    drawn = draw_chips(config, chips, chip_stream(config, seed), columns=columns, device=device, design=design)
+    samples = _plan(config, design, drawn, columns, v_reads, v_read_chips, c_fbs)
     label = f"ramp ADC, {config.bits} bits, {config.function}" if show_progress else None
     found, hashes = find_thresholds(samples, design, pool, label)
     others = pool.run([comparator_noise_deck(config, found[0].offset), driver_deck(config, samples[0].chip)])
     return _dataset(config, design, samples, found, others, [*hashes, *(each.key for each in others)], seed, pool)
 
 
-def _check_sweeps(chips: int, v_reads: Sequence[float], v_read_chips: int, c_fbs: Sequence[float]) -> None:
-    if chips < 1:
-        raise CosimError("at least one chip is needed", key="chips", value=chips, allowed="1 or more")
+def _check_sweeps(
+    chips: int, columns: int, v_reads: Sequence[float], v_read_chips: int, c_fbs: Sequence[float]
+) -> None:
+    for key, value in (("chips", chips), ("columns", columns)):
+        if value < 1:
+            raise CosimError("at least one is needed", key=key, value=value, allowed="1 or more")
     if v_read_chips < 0:
         raise CosimError("out of range", key="v_read_chips", value=v_read_chips, allowed="0 or more")
     for key, values, low, high, unit in (("v_reads", v_reads, 0.01, 0.5, "V"), ("c_fbs", c_fbs, 1e-14, 1e-9, "F")):
@@ -98,12 +103,12 @@ def chip_stream(config: RampAdcConfig, seed: int) -> np.random.SeedSequence:
 
 
 def _plan(
-    config: RampAdcConfig, design: ColumnDesign, drawn: list[Chip], v_reads: Sequence[float], v_read_chips: int,
-    c_fbs: Sequence[float],
+    config: RampAdcConfig, design: ColumnDesign, drawn: list[Chip], columns: int, v_reads: Sequence[float],
+    v_read_chips: int, c_fbs: Sequence[float],
 ) -> list[Sample]:  # fmt: skip
     nominal = nominal_chip(config, design=design)
     plan = [Sample(-1, nominal, 0, config)]
-    plan += [Sample(number, chip, 0, config) for number, chip in enumerate(drawn)]
+    plan += [Sample(number, chip, column, config) for number, chip in enumerate(drawn) for column in range(columns)]
     others = [config.model_copy(update={"v_read": v}) for v in v_reads if abs(v - config.v_read) > 1e-9]
     others += [config.model_copy(update={"c_fb": c}) for c in c_fbs if abs(c / config.c_fb - 1) > 1e-9]
     for other in others:
@@ -219,6 +224,7 @@ def _coordinates(
     pulse = np.ones(len(design.ramp)) if design.pulse is None else design.pulse
     return {
         "chip": (per, np.array([sample.number for sample in samples]), "1", "chip; -1 is the nominal one"),
+        "column": (per, np.array([sample.column for sample in samples]), "1", "comparator of the chip"),
         "v_read": (per, np.array([sample.config.v_read for sample in samples]), "V", "read voltage"),
         "c_fb": (per, np.array([sample.config.c_fb for sample in samples]), "F", "feedback capacitor"),
         "ramp": (per, ramp, "1", "column or fixed reference"),

@@ -22,10 +22,15 @@ from cosim.blocks.ramp_adc.timing import check_clock
 from cosim.errors import CosimError
 from cosim.process import load_process
 
-# Clamp voltage and span of the ramp as shares of the process's nominal supply: 1.0 V and 0.57 V at 1.8 V, where the
-# comparator's input pair and its tail have headroom at both ends. They do not follow the supply itself: a reference
-# makes them.
-_SHARES = {"v_clp": 5 / 9, "swing": 0.57 / 1.8}
+
+def nominal_voltages(supply: float) -> dict[str, float]:
+    """Clamp voltage and span of the ramp [V] where they are not given, from the process's nominal supply [V].
+
+    1.0 V and 0.57 V at 1.8 V. The span scales with the supply; of the clamp voltage a part does not: the threshold of
+    the comparator's NMOS input pair and the overdrives of pair and tail, which the lowest level of the ramp must
+    leave. They do not follow the supply itself, for a reference makes them.
+    """
+    return {"v_clp": round(0.34 + 0.36667 * supply, 2), "swing": round(0.57 / 1.8 * supply, 3)}
 
 
 class RampAdcConfig(CircuitConfig):
@@ -50,7 +55,7 @@ class RampAdcConfig(CircuitConfig):
     comparator: str = Field("comparator_two_stage", description="netlist of the comparator: a name, or a .cir file")
     v_read: Volt = Field(0.2, gt=0.01, le=0.5, description="read voltage across a selected cell")
     v_clp: Volt = Field(
-        1.0, ge=0.2, le=3.0, description="clamp voltage of the bit lines; default: 5/9 of the process's nominal supply"
+        1.0, ge=0.2, le=3.0, description="clamp voltage of the bit lines; default: from the process's nominal supply"
     )
     c_fb: Farad = Field(5e-12, ge=1e-14, le=1e-9, description="feedback capacitor of every integrator")
     t_pulse: Second = Field(10e-9, ge=1e-9, le=1e-6, description="read pulse of a ramp cell")
@@ -59,7 +64,7 @@ class RampAdcConfig(CircuitConfig):
         0.57,
         gt=0.05,
         le=3.0,
-        description="largest span of the ramp around V_CLP, which sets the column's conductances; default: 0.317 of the"
+        description="largest span of the ramp around V_CLP, which sets the column's conductances; default: from the"
         " process's nominal supply",
     )
     pulse_widths: Literal["auto", "equal", "graded"] = Field(
@@ -102,9 +107,8 @@ class RampAdcConfig(CircuitConfig):
             filled["points"] = read_points(function.removeprefix(TABLE).strip())
         if isinstance(process, str):
             with suppress(CosimError):  # an unknown process is refused by its own field
-                supply = load_process(process).v_dd
-                for key, share in _SHARES.items():
-                    filled.setdefault(key, round(share * supply, 3))
+                for key, voltage in nominal_voltages(load_process(process).v_dd).items():
+                    filled.setdefault(key, voltage)
         return filled
 
     @field_validator("function")

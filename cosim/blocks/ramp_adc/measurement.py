@@ -29,13 +29,14 @@ from cosim.blocks.ramp_adc.timing import pwl
 from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
 from cosim.devices import load_device
 from cosim.errors import CosimError
+from cosim.progress import further_rounds
 from cosim.spice import Deck, Result, SimulatorPool
 
 Array = NDArray[np.float64]
 
 TOLERANCE = 0.005  # [LSB], width of the bracket of a threshold
 STEP_TOLERANCE = 0.01  # [LSB], twice the bracket: what a threshold may move when all time steps are halved
-MOST_ROUNDS = 14
+MOST_ROUNDS = 24
 # Expected gains of a comparator's stages at the moment it is read; they set the speed of the search, not its result.
 STAGE_GAINS = (50.0, 20.0, 10.0)
 LANES = 4  # copies of the comparator in a simulation
@@ -153,6 +154,7 @@ def find_thresholds(
     return found, hashes
 
 
+@further_rounds()
 def _search(
     samples: list[Sample], found: list[Found], design: ColumnDesign, pool: SimulatorPool, hashes: list[str],
     label: str | None,
@@ -234,8 +236,10 @@ def _deviations(result: Result, sample: Sample, trip: Array | None) -> Array:
     first, second = (at_clocks("v(xc{}." + probe + ")") for probe in inner)
     # Each later stage tells more of a smaller range, and is saturated outside it.
     size = first - trip[0]
-    size = np.where(np.abs(second - trip[1]) < 0.5, (trip[1] - second) / STAGE_GAINS[1], size)
+    size = np.where(np.abs(second - trip[1]) < 0.28 * config.v_dd, (trip[1] - second) / STAGE_GAINS[1], size)
     middle = config.v_dd / 2
-    size = np.where(np.abs(output - middle) < 0.75, (output - middle) / (STAGE_GAINS[1] * STAGE_GAINS[2]), size)
+    size = np.where(
+        np.abs(output - middle) < 0.42 * config.v_dd, (output - middle) / (STAGE_GAINS[1] * STAGE_GAINS[2]), size
+    )
     smallest = 1e-7  # [V]
     return np.asarray(np.where(size * sign > smallest, size, sign * smallest))

@@ -40,11 +40,11 @@ def step_of_stages(d: Array) -> Array:
 
 
 FUNCTIONS: list[tuple[Callable[[Array], Array], int]] = [
-    (linear, 4), (steeper_and_bent, 8), (saturating, 8), (sign_only, 13), (step_of_stages, 14),
+    (linear, 4), (steeper_and_bent, 8), (saturating, 8), (sign_only, 13), (step_of_stages, 18),
 ]  # fmt: skip
 
 
-def searched(function: Callable[[Array], Array], start: Array, most: int = 14) -> ThresholdSearch:
+def searched(function: Callable[[Array], Array], start: Array, most: int = 18) -> ThresholdSearch:
     search = ThresholdSearch(ROOTS + start, GAIN, 0.03, np.full(len(ROOTS), TOLERANCE))
     for _ in range(most):
         if search.done.all():
