@@ -53,34 +53,33 @@ def transition_levels(level: Array) -> Array:
     return result
 
 
-def switching_energy(code: int, capacitors: Array, v_ref: float) -> float:
+def switching_energy(
+    code: int, capacitors: Array, v_ref: float, parasitic: float = 0.0, sampled: float | None = None
+) -> float:
     """Energy [J] that the references give in the conversion that ends in `code`, v_ref = v_high - v_low above v_low.
 
-    From the charges alone: a capacitor that goes to the upper reference, or stays there while the top plate moves,
-    takes its charge from it at v_ref. Without parasitic capacitance. Summed over all codes of an ideal array this is
-    the conventional scheme's mean, sum_i 2^(bits - 2 i) (2^i - 1) c_unit v_ref^2, i = 1 .. bits (half of the
-    differential one's: Liu et al., IEEE J. Solid-State Circuits 45, 731, 2010).
+    From the charges alone: a capacitor that goes to the upper reference, or stays there while the top plates move,
+    takes its charge from it at v_ref. `parasitic` [F] of the top plates lessens their movement; only then the input
+    matters, `sampled` = (v_in - v_low) / v_ref, the middle of the code's range if not given. Without it the mean over
+    all codes of an ideal array is the conventional scheme's, `mean_switching_energy`.
     """
-    bits, total = len(capacitors) - 1, float(capacitors.sum())
+    bits, total = len(capacitors) - 1, float(capacitors.sum()) + parasitic
     energy = 0.0
-    before = np.zeros(bits)  # bottom plates before the first trial, where the top would be with all of them low
-    kept = np.zeros(bits)
+    before = np.full(bits + 1, (code + 0.5) / (1 << bits) if sampled is None else sampled)
+    kept = np.zeros(bits + 1)  # bottom plates, the dummy's last, in v_ref above v_low
     for bit in reversed(range(bits)):
         trial = kept.copy()
         trial[bit] = 1.0
-        energy += _step(before, trial, capacitors[:-1], total, v_ref)
+        rise = float(np.dot(trial - before, capacitors)) / total  # of the top plates
+        energy += v_ref**2 * float(np.sum(trial * capacitors * (trial - before - rise)))
         before = trial
         kept[bit] = code >> bit & 1
     return energy
 
 
-def _step(before: Array, after: Array, capacitors: Array, total: float, v_ref: float) -> float:
-    """v_ref times the charge that the upper reference gives when the bottom plates go from `before` to `after`."""
-    rise = float(np.dot(after - before, capacitors)) / total  # of the top plate, in v_ref
-    return float(v_ref**2 * np.sum(after * capacitors * ((after - before) - rise)))
-
-
 def mean_switching_energy(bits: int, c_unit: float, v_ref: float) -> float:
-    """The sum formula of `switching_energy` [J]."""
+    """Mean of `switching_energy` over all codes of an ideal array [J]: sum over i = 1 .. bits of
+    2^(bits - 2 i) (2^i - 1) c_unit v_ref^2, half of the differential conventional array's (Liu, Chang, Huang and Lin,
+    IEEE J. Solid-State Circuits 45, 731, 2010)."""
     i = np.arange(1, bits + 1)
     return float(np.sum(2.0 ** (bits - 2 * i) * (2.0**i - 1)) * c_unit * v_ref**2)

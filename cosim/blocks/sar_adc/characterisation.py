@@ -271,14 +271,19 @@ def _dataset(
         "capacitance": (("chip", "capacitor"), np.array([chip.capacitors for chip in drawn]), "F", "of the array"),
         "status": (per, np.array([each.status for each in found], dtype=np.int8), "1", LONG_NAME),
     }
-    switching = [switching_energy(code, ideal_array, v_ref) for code in range(outputs)]
+    switching = [switching_energy(code, ideal_array, v_ref, config.c_parasitic) for code in range(outputs)]
     coords = {
         "chip": (per, np.arange(-1, len(drawn) - 1), "1", "chip; -1 is the nominal one"),
         "code": (("code",), np.arange(1, config.thresholds + 1), "1", "threshold k: the code steps from k - 1 to k"),
         "step": (("step",), np.arange(1, config.thresholds), "1", "code between thresholds k and k + 1"),
         "output": (("output",), np.arange(outputs), "1", "code that a conversion gives"),
         "ideal_threshold": (("code",), ideal, "V", "v_low + k LSB"),
-        "ideal_reference_energy": (("output",), np.array(switching), "J", "switching energy of the ideal array"),
+        "ideal_reference_energy": (
+            ("output",),
+            np.array(switching),
+            "J",
+            "switching energy of the ideal array with its parasitic capacitance",
+        ),
         "capacitor": (("capacitor",), np.arange(config.bits + 1), "1", "bit, from the lowest; the last is the dummy"),
     }
     return new_dataset(

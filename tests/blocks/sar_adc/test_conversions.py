@@ -16,20 +16,22 @@ from cosim.spice import SimulatorPool
 SHIFT = 3e-3  # [V]
 
 
-def test_codes_and_switching_energy(pool: SimulatorPool) -> None:
-    """Large capacitors, so that the comparator's input (some 15 fF) takes less than 0.1 % of the charge."""
-    config = SarAdcConfig(bits=4, c_unit=1e-12, c_parasitic=0, r_switch=100)
+@pytest.mark.parametrize("parasitic", [0.0, 2e-12])
+def test_codes_and_switching_energy(parasitic: float, pool: SimulatorPool) -> None:
+    """Large capacitors, so that the comparator's input (some 10 fF) takes less than 0.1 % of the charge."""
+    config = SarAdcConfig(bits=4, c_unit=1e-12, c_parasitic=parasitic, r_switch=100)
     capacitors = ideal_capacitors(4, config.c_unit)
     wanted = np.array([15, 0, 7, 8, 10, 5])
     inputs = levels(capacitors, config.v_low, config.v_high)[wanted] + config.lsb / 2
     result = pool.run([conversion_deck(config, capacitors, {}, inputs)])
     assert result[0].ok, result[0].failure
     assert codes_of(result, 4).tolist() == wanted.tolist()
-    expected = [switching_energy(code, capacitors, config.v_high - config.v_low) for code in wanted]
+    expected = [switching_energy(code, capacitors, config.v_high - config.v_low, parasitic) for code in wanted]
     np.testing.assert_allclose(energies_of(result)[:, 0], expected, rtol=2e-3)
     # Charge is kept: the top plates end where the last trial, b_0 set, puts them.
     last = levels(capacitors, config.v_low, config.v_high)[wanted | 1]
-    np.testing.assert_allclose(result[0]["v(top)"], config.v_cm - inputs + last, atol=0.3e-3)
+    share = 16e-12 / (16e-12 + parasitic)
+    np.testing.assert_allclose(result[0]["v(top)"], config.v_cm + share * (last - inputs), atol=0.3e-3)
 
 
 @pytest.mark.parametrize("settings", [{}, {"corner": "SS", "temperature": 125.0, "v_dd": 1.62}])
