@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cosim.blocks.dac.chips import draw_chips, nominal_chip
 from cosim.blocks.dac.config import DacConfig
-from cosim.blocks.dac.extraction import WAVEFORM_POINTS, static_figures, transient_figures
-from cosim.blocks.dac.netlist import noise_deck, resistance_deck, sequence, static_deck, transient_deck
+from cosim.blocks.dac.extraction import static_figures, transient_figures
+from cosim.blocks.dac.netlist import moments, noise_deck, resistance_deck, static_deck, transient_deck
 from cosim.blocks.dataset import Entry, new_dataset
 from cosim.blocks.halving import Checked, Relative, Tolerance, all_keys, run_checked, stacked, statuses, tolerance_text
 from cosim.blocks.status import LONG_NAME
@@ -96,13 +96,12 @@ def characterise(
         "status": (("simulation",), statuses(checked), "1", LONG_NAME),
     }
     top = config.magnitude
-    moments = np.linspace(0.0, sequence(config)[2], WAVEFORM_POINTS)
     coords: dict[str, Entry] = {
         "chip": (("chip",), np.arange(len(every)) - 1, "1", "chip; -1 is the nominal one"),
         "code": (("code",), np.arange(-top, top + 1), "1", "code"),
         "step": (("step",), np.arange(-top, top), "1", "step from this code to the next"),
         "size": (("size",), np.arange(top + 1), "1", "size of the code"),
-        "time": (("moment",), moments, "s", "time"),
+        "time": (("moment",), moments(config), "s", "time"),
         "simulation": (("simulation",), np.array(names, dtype=object), "1", "simulation"),
     }
     data = new_dataset(
@@ -156,6 +155,11 @@ def _transient_entries(walk: Checked, config: DacConfig) -> dict[str, Entry]:
         "width_error": (per, of("width_error", sizes), "s", "area over v_read, less the ideal width"),
         "rise_time": ((), one("rise_time"), "s", "rise of a word line from 10 % to 90 % of full scale"),
         "fall_time": ((), one("fall_time"), "s", "fall of a word line from 90 % to 10 % of full scale"),
-        "energy": (per, of("energy", sizes), "J", "energy of one word line's conversion, references included"),
-        "wave": (("moment",), of("wave", WAVEFORM_POINTS), "V", "word line of the codes above 0"),
+        "energy": (
+            per,
+            of("energy", sizes),
+            "J",
+            "energy of one line's conversion (amplitude: from the next smaller size)",
+        ),
+        "wave": (("moment",), of("wave", moments(config).size), "V", "word line of the codes above 0"),
     }

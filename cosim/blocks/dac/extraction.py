@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from cosim.blocks.dac.chips import SIDES
 from cosim.blocks.dac.config import DacConfig
-from cosim.blocks.dac.netlist import EDGE, SUPPLIES, sequence
+from cosim.blocks.dac.netlist import EDGE, SUPPLIES, moments, sequence
 from cosim.blocks.waveforms import crossing_duration, integral, settling_time
 from cosim.spice import Result
 
 Array = NDArray[np.float64]
 NAN = float("nan")
-WAVEFORM_POINTS = 801
 
 
 def signed(lines: Array) -> Array:
@@ -55,8 +54,7 @@ def static_figures(result: Result, config: DacConfig) -> dict[str, Any]:
 def transient_figures(result: Result, config: DacConfig) -> dict[str, Any]:
     """Output and linearity of all codes, and the dynamic figures of the first line."""
     figures = _pulse_figures(result, config) if config.kind == "pulse_width" else _amplitude_figures(result, config)
-    grid = np.linspace(0.0, sequence(config)[2], WAVEFORM_POINTS)
-    wave = np.interp(grid, result["time"], result["v(row0)"])
+    wave = np.interp(moments(config), result["time"], result["v(row0)"])
     return {**figures, **linearity(figures["output"], config.lsb), "wave": wave}
 
 

@@ -135,6 +135,19 @@ def sequence(config: DacConfig) -> tuple[list[int], list[float], float]:
     return sizes, [float(each) + lead for each in starts[:-1]], float(starts[-1]) + lead
 
 
+def moments(config: DacConfig) -> Array:
+    """Times at which the waveform is kept [s]: close together after every edge, so that a drawing misses no glitch."""
+    sizes, slots, end = sequence(config)
+    edges = list(slots)
+    if config.kind == "pulse_width":
+        edges += [start + size * config.t_unit for start, size in zip(slots, sizes, strict=True)]
+    if config.kind == "capacitive":
+        edges.append(RESET_SHARE * slots[1])
+    shortest = config.t_unit if config.kind == "pulse_width" else RESET_SHARE * config.t_slot
+    after = np.concatenate([[0.0], np.geomspace(EDGE / 2, 0.9 * shortest, 16)])
+    return np.unique(np.concatenate([[0.0, end], (np.array(edges)[:, None] + after).ravel()]).clip(0.0, end))
+
+
 def transient_deck(config: DacConfig, chip: Chip, title: str) -> Deck:
     """The whole sequence on both lines, with the supplies' currents."""
     sizes, slots, end = sequence(config)
