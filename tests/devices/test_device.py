@@ -197,6 +197,16 @@ def test_a_model_that_is_missing_or_empty_is_named(folder: Path, content: str | 
         (".subckt hfo2_gap te", ".subckt gap_of_hfo2 te", "value 'hfo2_gap': this subcircuit is missing"),
         (" beta=0.8", " betta=0.8", "no such parameter. Did you mean 'betta'?"),
         ("cgap gap 0 1n", "cgap gap 0 1n\n.control\nshell date\n.endc", "value '.control': line "),
+        (
+            "rcell te be",
+            "rcell te 0",
+            "value 'be': nothing in the subcircuit memristor_linear is connected to this pin",
+        ),
+        (
+            "cgap gap 0 1n",
+            "xcap gap 0 capp c=1n",
+            "value 'xcap gap 0 capp c=1n': the subcircuit hfo2_gap calls one that",
+        ),
         ("cgap gap 0 1n", ".include ../../other.cir", "an include outside the file's own folder"),
     ],
 )
