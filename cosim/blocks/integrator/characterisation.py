@@ -179,15 +179,19 @@ def _noise(result: Result, _: int) -> dict[str, Any]:
 
 def _loop_entries(loop: list[Checked]) -> dict[str, Entry]:
     per, nominal = ("chip",), ("frequency",)
+
+    def of_nominal(name: str) -> Array:
+        return np.atleast_1d(stacked(loop[:1], name)[0])  # one NaN where its simulation failed
+
     return {
         "dc_gain": (per, stacked(loop, "dc_gain"), "1", "dc gain of the amplifier"),
         "gbw": (per, stacked(loop, "gbw"), "Hz", "gain-bandwidth product of the amplifier, at a gain of 10"),
         "loop_bandwidth": (per, stacked(loop, "loop_bandwidth"), "Hz", "frequency at which the loop gain is 1"),
         "phase_margin": (per, stacked(loop, "phase_margin"), "deg", "phase margin of the loop"),
         "feedback_factor": (per, stacked(loop, "feedback_factor"), "1", "share of the output fed back to the bit line"),
-        "gain_response": (nominal, stacked(loop[:1], "gain_response")[0], "1", "gain of the nominal amplifier"),
-        "loop_response": (nominal, stacked(loop[:1], "loop_response")[0], "1", "loop gain of the nominal integrator"),
-        "loop_phase": (nominal, stacked(loop[:1], "loop_phase")[0], "deg", "phase of the nominal loop gain"),
+        "gain_response": (nominal, of_nominal("gain_response"), "1", "gain of the nominal amplifier"),
+        "loop_response": (nominal, of_nominal("loop_response"), "1", "loop gain of the nominal integrator"),
+        "loop_phase": (nominal, of_nominal("loop_phase"), "deg", "phase of the nominal loop gain"),
     }
 
 
@@ -244,7 +248,9 @@ def _pulse_entries(pulse: list[Checked], config: IntegratorConfig, charges: tupl
     ideal = -np.array(charges) * config.swing
     straight = np.polyfit(ideal, output, 1) if np.isfinite(output).all() else np.full(2, np.nan)
     energy = stacked(pulse, "energy") if is_transistors(config) else np.full(len(charges), np.nan)
-    wave = {name: stacked(pulse, name).reshape(len(pulse), -1) for name in ("wave_output", "wave_bit_line")}
+    shape = (len(pulse), WAVEFORM_POINTS)  # also where every simulation failed
+    wave = {name: np.broadcast_to(stacked(pulse, name).reshape(len(pulse), -1), shape)
+            for name in ("wave_output", "wave_bit_line")}  # fmt: skip
     middle = int(np.argmin(np.abs(np.array(charges))))
     return {
         "output": (per, output, "V", "step of the output by the read pulse"),

@@ -18,7 +18,7 @@ SWEEPS = {
     "chip": "Monte Carlo over chips: programming error of array and column, mismatch; -1 is the nominal chip",
 }
 FIGURES = {
-    "code": "code of each output",
+    "code": "code of each output [1]",
     "code_error": "code less that of the exact MAC result [1]",
     "mac_voltage": "held MAC voltage, above V_CLP [V]",
     "mac_error": "MAC result less the exact one, in units of the network [1]",

@@ -94,27 +94,27 @@ def characterise(
     pool = pool or default_pool()
     names, drawn = draw_chips(config, chips, seed)
     offset, keys = _offsets(config, names, drawn, pool)
-    predicted = [
-        transition_levels(levels(chip.capacitors, config.v_low, config.v_high)) + each
-        for chip, each in zip(drawn, offset, strict=True)
-    ]
-    found = [_Found(BracketSearch(each, TOLERANCE * config.lsb)) for each in predicted]
+    without = np.array([transition_levels(levels(c.capacitors, config.v_low, config.v_high)) for c in drawn])
+    predicted = without + offset[:, None]
+    # Where the offset is not known the search starts as if there were none, which costs it some rounds.
+    starts = without + np.nan_to_num(offset)[:, None]
+    found = [_Found(BracketSearch(each, TOLERANCE * config.lsb)) for each in starts]
     label = f"SAR ADC, {config.bits} bits" if show_progress else None
     for number in range(MOST_ROUNDS):
         if not _round(config, names, drawn, found, pool, f"{label}, round {number + 1}" if label else None):
             break
     _verify(config, names, drawn, found, pool, f"{label}, halved steps" if label else None)
     keys += [key for each in found for key in each.keys]
-    return _dataset(config, drawn, found, np.array(predicted), offset, keys, seed, pool)
+    return _dataset(config, drawn, found, predicted, offset, keys, seed, pool)
 
 
 def _offsets(
     config: SarAdcConfig, names: tuple[str, ...], drawn: list[Chip], pool: SimulatorPool
 ) -> tuple[Array, list[str]]:
-    """Static offsets of the chips' comparators [V]; zero where unknown, which costs the search some rounds."""
+    """Static offsets of the chips' comparators [V], NaN where the simulation failed."""
     result = pool.run([offset_deck(config, names, np.array([chip.mismatch for chip in drawn]))])[0]
     if not result.ok:
-        return np.zeros(len(drawn)), [result.key]
+        return np.full(len(drawn), np.nan), [result.key]
     return np.array([result[f"v(in{n})"][0] - config.v_cm for n in range(len(drawn))]), [result.key]
 
 
