@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
@@ -15,17 +16,36 @@ if TYPE_CHECKING:
 NAME = "ramp_adc"
 DESCRIPTION = "ramp ADC whose ramp comes from a pre-distorted memristor column, with transistor-level comparators"
 SWEEPS = {
-    "chip": "Monte Carlo over chips: programming error of the column, mismatch of the comparator",
+    "chip": "Monte Carlo over chips: programming error of the column, stuck cells, mismatch of the comparators",
+    "column": "comparators of a chip that share its ramp",
     "v_read": "read voltage [V], of the nominal and the first chips, and of an ordinary fixed-reference ramp",
+    "c_fb": "feedback capacitor of all integrators [F], of the same",
 }
 FIGURES = {
     "threshold": "input at which each code steps [V]",
-    "inl": "integral non-linearity, not calibrated: offset and gain included [LSB]",
+    "inl": "integral non-linearity, offset and gain included; after calibration where one is configured [LSB]",
     "dnl": "differential non-linearity [LSB]",
+    "missing_codes": "codes with less than a tenth of their width [1]",
+    "threshold_noise": "rms noise of each threshold: comparator, kT/C of the integrators, reading the cells [LSB]",
+    "step_change": "how far a threshold moves when all time steps are halved [LSB]",
     "comparator_offset": "static offset of the comparator [V]",
+    "comparator_noise": "rms input noise of the nominal comparator [V]",
+    "conversion_time": "from the start of the reset to the last clock [s]",
     "comparator_energy": "supply energy of a comparator in a conversion, without its bias generator [J]",
+    "bias_energy": "supply energy of the comparators' bias generator in a conversion [J]",
     "ramp_energy": "energy dissipated in the ramp column's cells in a conversion [J]",
+    "word_line_energy": "supply energy of the word-line drivers in a conversion, nominal chip [J]",
+    "row_energy": "supply energy of the row drivers in a conversion, nominal chip [J]",
+    "integrator_energy": "supply energy of what the ramp's integrator delivers, nominal chip [J]",
 }
+_COLUMN = {"ramp": "column"}
+PLOTS = (
+    Plot("inl", "Integral non-linearity of the chips", y=("inl",), x="code", where=_COLUMN),
+    Plot("dnl", "Differential non-linearity of the chips", y=("dnl",), x="step", where=_COLUMN),
+    Plot("threshold", "Thresholds", y=("threshold_mac",), x="code", by="ramp"),
+    Plot("noise", "Noise of the thresholds", y=("threshold_noise",), x="code", where=_COLUMN),
+    Plot("offset", "Static offset of the comparators", y=("comparator_offset",), kind="histogram"),
+)
 
 _ROOMS = {
     "Config": ("config", "RampAdcConfig"),
@@ -35,5 +55,16 @@ _ROOMS = {
     "fit": ("fitting", "fit"),
 }
 
-__all__ = ["DESCRIPTION", "FIGURES", "NAME", "SWEEPS", "Config", "RampAdcModel", "characterise", "fit", "load_model"]
+__all__ = [
+    "DESCRIPTION",
+    "FIGURES",
+    "NAME",
+    "PLOTS",
+    "SWEEPS",
+    "Config",
+    "RampAdcModel",
+    "characterise",
+    "fit",
+    "load_model",
+]
 __getattr__ = rooms(__name__, _ROOMS)

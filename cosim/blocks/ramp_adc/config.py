@@ -23,14 +23,21 @@ from cosim.errors import CosimError
 from cosim.process import load_process
 
 
-def nominal_voltages(supply: float) -> dict[str, float]:
-    """Clamp voltage and span of the ramp [V] where they are not given, from the process's nominal supply [V].
+def defaults_for(supply: float) -> dict[str, float]:
+    """Clamp voltage, span of the ramp [V] and reference current [A] where they are not given, from the process's
+    nominal supply [V].
 
-    1.0 V and 0.57 V at 1.8 V. The span scales with the supply; of the clamp voltage a part does not: the threshold of
-    the comparator's NMOS input pair and the overdrives of pair and tail, which the lowest level of the ramp must
-    leave. They do not follow the supply itself, for a reference makes them.
+    1.0 V, 0.57 V and 40 uA at 1.8 V. The span scales with the supply, and the current with its square, so that the
+    overdrives of the comparator's transistors scale with it as well. Of the clamp voltage a part does not: the
+    threshold of the NMOS input pair, which the lowest level of the ramp must leave. None of them follows the supply
+    itself, for a reference makes them.
     """
-    return {"v_clp": round(0.34 + 0.36667 * supply, 2), "swing": round(0.57 / 1.8 * supply, 3)}
+    share = supply / 1.8
+    return {
+        "v_clp": round(0.34 + 0.66 * share, 2),
+        "swing": round(0.57 * share, 3),
+        "i_bias": round(40e-6 * share**2, 6),
+    }
 
 
 class RampAdcConfig(CircuitConfig):
@@ -90,14 +97,19 @@ class RampAdcConfig(CircuitConfig):
     c_line: Farad = Field(
         50e-15, ge=0, le=1e-11, description="capacitance of a row or word line; counts for the drivers' energy"
     )
-    i_bias: Ampere = Field(40e-6, ge=1e-6, le=1e-3, description="reference current of the comparators")
+    i_bias: Ampere = Field(
+        40e-6,
+        ge=1e-6,
+        le=1e-3,
+        description="reference current of the comparators; default: from the process's nominal supply",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, data: Any) -> Any:
         """The points of a table travel with the configuration: its file is read here and never again.
 
-        Clamp voltage and swing that are not given follow the process.
+        Clamp voltage, swing and reference current that are not given follow the process.
         """
         if not isinstance(data, dict):
             return data
@@ -107,8 +119,8 @@ class RampAdcConfig(CircuitConfig):
             filled["points"] = read_points(function.removeprefix(TABLE).strip())
         if isinstance(process, str):
             with suppress(CosimError):  # an unknown process is refused by its own field
-                for key, voltage in nominal_voltages(load_process(process).v_dd).items():
-                    filled.setdefault(key, voltage)
+                for key, value in defaults_for(load_process(process).v_dd).items():
+                    filled.setdefault(key, value)
         return filled
 
     @field_validator("function")
