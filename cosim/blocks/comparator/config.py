@@ -16,6 +16,7 @@ from cosim.process import load_process, mismatch_of
 
 CONTINUOUS_PINS = ("inp", "inn", "out", "bias", "vdd", "vss")
 CLOCKED_PINS = ("inp", "inn", "clk", "outp", "outn", "vdd", "vss")
+BIAS_PINS = ("bias", "vdd", "vss")
 DEFAULT = "comparator_strongarm"
 CM_SHARE = 0.65  # of the supply: both shipped comparators have NMOS input pairs
 
@@ -67,7 +68,10 @@ class ComparatorConfig(CircuitConfig):
     @field_validator("comparator")
     @classmethod
     def _with_pins(cls, netlist: str, known: ValidationInfo) -> str:
-        part = _part(netlist, known.data.get("process"))
+        process = known.data.get("process")
+        part = _part(netlist, process)
+        if len(part.pins) == len(CONTINUOUS_PINS):
+            load_part(netlist, "comparator_bias", (BIAS_PINS,), key="comparator", process=process)
         if "process" in known.data:  # else that key is refused
             mismatch_of(part.text, load_process(known.data["process"]))
         return netlist
