@@ -16,6 +16,7 @@ from cosim.blocks.ramp_adc.netlist import rounded_code
 from cosim.blocks.status import LONG_NAME
 from cosim.devices import Device, program
 from cosim.errors import CosimError
+from cosim.process import Mismatch, mismatch_of
 from cosim.seeds import stream
 from cosim.spice import Result, SimulatorPool, default_pool
 
@@ -55,14 +56,16 @@ def draw_inputs(config: MacroConfig, vectors: int, seed: int) -> Codes:
 
 
 def draw_chips(config: MacroConfig, weights: Array, chips: int, seed: int) -> list[MacroChip]:
-    """The nominal chip, then `chips` with programming error in array and column and mismatch of the comparators."""
+    """The nominal chip, then `chips` with programming error in array and column and mismatch of the transistors."""
     device, design = device_of(config), design_column(config)
     targets = conductance_targets(weights, config, device)
-    drawn = [MacroChip(targets, nominal_chip(config, config.outputs, design))]
+    part, rows = config.driver_part, 2 * config.inputs
+    kind = Mismatch((), np.empty(0)) if part is None else mismatch_of(part.text, config.cmos, key="driver")
+    drawn = [MacroChip(targets, nominal_chip(config, config.outputs, design), kind.none(rows), kind.names)]
     for child in stream(seed, "macro: chips").spawn(chips):
-        for_array, for_adc = (np.random.default_rng(each) for each in child.spawn(2))
+        for_array, for_adc, for_drivers = (np.random.default_rng(each) for each in child.spawn(3))
         adc = draw_chip(config, design, device, config.outputs, for_adc)
-        drawn.append(MacroChip(program(targets, device, for_array), adc))
+        drawn.append(MacroChip(program(targets, device, for_array), adc, kind.draw(rows, for_drivers), kind.names))
     return drawn
 
 

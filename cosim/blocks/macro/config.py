@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cosim.blocks.config import Ohm
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
+from cosim.blocks.part import Part, load_part
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column, device_of
 from cosim.blocks.ramp_adc.timing import EDGE
+
+IDEAL = "ideal"
+DRIVER_PINS = ("in", "row", "high", "low", "vdd", "vss")
 
 
 class MacroConfig(RampAdcConfig):
@@ -26,10 +30,21 @@ class MacroConfig(RampAdcConfig):
     dac_bits: int = Field(5, ge=2, le=8, description="bits of the input pulses' width, sign included")
     w_max: float = Field(2.0, gt=0, le=1e3, description="weight that a whole conductance window stands for")
     cell: CellKind = Field("linear", description="law of the memristors' current, array and ramp column alike")
-    r_driver: Ohm = Field(100.0, ge=0, le=1e6, description="resistance of a word line's driver")
+    driver: str = Field(
+        "ideal",
+        description="word-line drivers: 'ideal', or a netlist as dac_driver: a name, or a .cir file",
+    )
+    r_driver: Ohm = Field(100.0, ge=0, le=1e6, description="resistance of an ideal driver")
     r_clamp: Ohm = Field(10.0, ge=0, le=1e6, description="resistance between bit line and integrator")
     r_wire_row: Ohm = Field(1.0, ge=0, le=1e4, description="resistance of one segment of a word line")
     r_wire_column: Ohm = Field(1.0, ge=0, le=1e4, description="resistance of one segment of a bit line")
+
+    @field_validator("driver")
+    @classmethod
+    def _known_driver(cls, netlist: str) -> str:
+        if netlist != IDEAL:
+            load_part(netlist, "dac_driver", (DRIVER_PINS,), key="driver")
+        return netlist
 
     @model_validator(mode="after")
     def _pulses_longer_than_their_edges(self) -> MacroConfig:
@@ -57,12 +72,24 @@ class MacroConfig(RampAdcConfig):
         return gain * self.c_fb * self.w_max / (device.g_max - device.g_min)
 
     @property
+    def driver_part(self) -> Part | None:
+        """The drivers' netlist; None of ideal ones."""
+        return None if self.driver == IDEAL else load_part(self.driver, "dac_driver", (DRIVER_PINS,), key="driver")
+
+    @property
     def array(self) -> CrossbarConfig:
         """The crossbar."""
         return CrossbarConfig(
-            rows=2 * self.inputs, columns=self.outputs, device=self.device, v_read=self.v_read, v_clp=self.v_clp,
-            r_driver=self.r_driver, r_clamp=self.r_clamp, r_wire_row=self.r_wire_row, r_wire_column=self.r_wire_column,
-        )  # fmt: skip
+            rows=2 * self.inputs,
+            columns=self.outputs,
+            device=self.device,
+            v_read=self.v_read,
+            v_clp=self.v_clp,
+            r_driver=self.r_driver if self.driver == IDEAL else 0.0,
+            r_clamp=self.r_clamp,
+            r_wire_row=self.r_wire_row,
+            r_wire_column=self.r_wire_column,
+        )
 
     @property
     def operations(self) -> int:

@@ -43,10 +43,20 @@ _PWL = re.compile(r"^(V\S+ .*pwl\(.*\))$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class MacroChip:
-    """A programmed macro: conductances of its array, shape (2 inputs, outputs) [S], and its ramp ADC."""
+    """A programmed macro.
+
+    Attributes
+    ----------
+    conductances: of its array, shape (2 inputs, outputs) [S].
+    adc: its ramp ADC.
+    drivers: mismatch parameters of the rows' drivers, shape (2 inputs, names); none of ideal drivers.
+    driver_names: what these are called in the drivers' netlist.
+    """
 
     conductances: Array
     adc: Chip
+    drivers: Array
+    driver_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,19 +81,33 @@ def _delayed(lines: Sequence[str], delay: float) -> list[str]:
     return [_PWL.sub(rf"\1 td={delay:.12g}", line) for line in lines]
 
 
-def input_lines(config: MacroConfig, codes: NDArray[np.int64]) -> list[str]:
+def input_lines(config: MacroConfig, chip: MacroChip, codes: NDArray[np.int64]) -> list[str]:
     """Drivers of the rows for input codes -full_scale .. full_scale, shape (inputs,).
 
-    Row 2 i is pulsed below V_CLP for a positive code, which raises the inverting integrator, row 2 i + 1 above it.
+    Row 2 i is pulsed below V_CLP for a positive code, which raises the inverting integrator, row 2 i + 1 above it. A
+    driver of transistors switches its row from one rail, at V_CLP, to the other; which one that is (the input's sign)
+    is ideal. Current into the row is -i(Vin..) either way.
     """
     unit = config.input_pulse / config.full_scale
-    lines = []
+    part = config.driver_part
+    lines = [] if part is None else [part.text, f"Vdrv vdrv 0 {config.v_dd:.9g}"]
     for number, code in enumerate(codes.tolist()):
         for side, sign in ((0, -1), (1, 1)):
-            level = config.v_clp + sign * np.sign(code) * config.v_read
-            shape = pwl([(0.0, config.v_clp), *pulse(RESET_END, abs(code) * unit, config.v_clp, float(level))])
             row = 2 * number + side
-            lines.append(f"Vin{row} in{row} 0 {shape if code else f'{config.v_clp:.9g}'}")
+            level = float(config.v_clp + sign * np.sign(code) * config.v_read)
+            low, high = (config.v_clp, level) if part is None else (0.0, config.v_dd)
+            shape = pwl([(0.0, low), *pulse(RESET_END, abs(code) * unit, low, high)]) if code else f"{low:.9g}"
+            if part is None:
+                lines.append(f"Vin{row} in{row} 0 {shape}")
+                continue
+            values = dict(zip(chip.driver_names, chip.drivers[row].tolist(), strict=True))
+            lines += [
+                f"Vpulse{row} pulse{row} 0 {shape}",
+                f"Vhigh{row} high{row} 0 {level:.9g}",
+                f"Vlow{row} low{row} 0 {config.v_clp:.9g}",
+                part.call(f"drv{row}", [f"pulse{row}", f"row{row}", f"high{row}", f"low{row}", "vdrv", "0"], values),
+                f"Vin{row} in{row} row{row} 0",
+            ]
     return lines
 
 
@@ -125,7 +149,11 @@ def _driver_lines(config: MacroConfig, chip: MacroChip) -> list[str]:
             f"Cl{cell} {cell} 0 {config.c_line:.9g} ic={config.v_clp:.9g}",
             f"Clw{cell} w{cell} 0 {config.c_line:.9g} ic=0",
         ]
-    lines += _summed("erow", [f"max(-i(Vin{row}),0)" for row in range(rows)], config.v_dd)
+    rails = [f"Vin{row}" for row in range(rows)]
+    if config.driver_part is not None:
+        rails = [f"V{kind}{row}" for row in range(rows) for kind in ("high", "low")]
+    own = [] if config.driver_part is None else ["-i(Vdrv)"]
+    lines += _summed("erow", [*(f"max(-i({rail}),0)" for rail in rails), *own], config.v_dd)
     lines += _summed("ecol", [f"max(-i(V{kind}{cell}),0)" for kind in ("", "w") for cell in cells], config.v_dd)
     # What an integrator's output delivers flows through C_fb and its bit line into the cells.
     sensed = [f"i(Vc{column})" for column in range(columns)] + ["i(Vsense)"]
@@ -147,7 +175,7 @@ def macro_deck(config: MacroConfig, chip: MacroChip, codes: NDArray[np.int64], *
     lines = [
         models_text(config),
         *supply_lines(config, RESET_END),
-        *input_lines(config, codes),
+        *input_lines(config, chip, codes),
         *_array_and_integrators(config, chip, times.hold),
         *_delayed([*column, *clock_lines(conversion, config)], times.start),
         *comparators,

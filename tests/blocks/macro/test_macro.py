@@ -119,6 +119,21 @@ def test_one_circuit_and_two_decks_agree(pool: SimulatorPool) -> None:
     assert figures["code"].tolist() == tile._codes(second).tolist()
 
 
+def test_drivers_of_transistors(pool: SimulatorPool) -> None:
+    """Each driver's two edges are delayed alike, to 0.1 ns; its 0.2 kohm take the place of the ideal one's 0.1."""
+    config = CONFIG.model_copy(update={"driver": "dac_driver"})
+    codes = draw_inputs(config, 1, 6)[0]
+    decks = [macro_deck(each, nominal(each, 6), codes) for each in (CONFIG, config)]
+    ideal, real = (figures_of(result, CONFIG) for result in pool.run(decks))
+    lost = 0.06 * np.abs(ideal["mac"]).max() + CONFIG.v_read * 0.1e-9 * 150e-6 * 6 / CONFIG.c_fb
+    np.testing.assert_allclose(real["mac"], ideal["mac"], atol=lost)
+    assert np.abs(real["mac"] - ideal["mac"]).max() > 0.1e-3
+    assert np.abs(real["code"] - ideal["code"]).max() <= 1
+    # The drivers' own gates take energy too: 72 um of channel each row's pulse.
+    row = ENERGIES.index("erow")
+    assert real["energy"][row] > ideal["energy"][row] + 1e-12
+
+
 def integrals(result: Result, powers: Array) -> float:
     """Energy of powers at every point, shape (n, points) [J]."""
     return float(np.trapezoid(powers.sum(axis=0), result["time"]))
