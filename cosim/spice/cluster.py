@@ -100,7 +100,7 @@ def pack(deck: Deck) -> bytes:
 # ---- in the client ---------------------------------------------------------------------------------------------------
 
 
-def cannot_run(error: ImportError, place: str) -> CosimError:
+def cannot_run(error: BaseException, place: str) -> CosimError:
     """Of workers without cosim, or without a part of it."""
     return CosimError(f"the workers of this Dask cluster cannot run cosim ({error})", key="scheduler", value=place)
 
@@ -204,7 +204,7 @@ class ClusterPool(SimulatorPool):
 
         if isinstance(error, CosimError):
             raise error
-        if isinstance(error, ImportError):
+        if "ModuleNotFoundError" in repr(error):
             raise cannot_run(error, self.place)
         if isinstance(error, KilledWorker):
             if key not in self._suspects:

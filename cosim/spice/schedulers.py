@@ -84,6 +84,7 @@ def _connected(
 
     from cosim.spice.cluster import ClusterPool
 
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it tells with a traceback what we tell too
     try:
         client = Client(target, timeout=ANSWERS_WITHIN, set_as_default=False, name="cosim")
     except (OSError, ValueError) as error:
@@ -104,7 +105,9 @@ def _check_workers(client: Client, place: str, simulator: Simulator) -> None:
 
     try:
         client.run(check_here, identity(simulator))
-    except ImportError as error:
+    except CosimError:
+        raise
+    except Exception as error:  # of a worker without cosim Dask makes a plain Exception
         raise cannot_run(error, place) from error
 
 
@@ -112,7 +115,7 @@ def _local_cluster(workers: int) -> Cluster:
     from distributed import LocalCluster
 
     try:
-        return LocalCluster(
+        cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -120,6 +123,9 @@ def _local_cluster(workers: int) -> Cluster:
             memory_limit=0,  # what needs memory is ngspice, in a process that Dask does not count
             silence_logs=logging.CRITICAL,
         )
+        # Dask gives up a nanny whose new worker takes 15 s to come, which on a busy machine it may.
+        cluster.adapt(minimum=workers, maximum=workers)
+        return cluster
     except RuntimeError as error:
         raise CosimError(f"the Dask workers did not start ({error}); {NO_MAIN_GUARD}") from error
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -301,3 +302,81 @@ def test_where_no_jobs_can_be_submitted(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "slurm.toml").write_text(OPTIONS)
     with pytest.raises(CosimError, match="there is no `sbatch` here"):
         open_pool(scheduler=f"slurm:{tmp_path / 'slurm.toml'}")
+
+
+SBATCH = """#!/bin/sh
+# A queue without other jobs: starts the script at once.
+folder=$(dirname "$0")
+cp "$1" "$folder/script.$$"
+setsid bash "$folder/script.$$" > "$folder/log.$$" 2>&1 < /dev/null &
+echo $! > "$folder/job.$$"
+echo "Submitted batch job $$"
+"""
+SCANCEL = """#!/bin/sh
+for job in "$@"; do kill -TERM -- -$(cat "$(dirname "$0")/job.$job"); done
+"""
+
+
+def alive(group: int) -> bool:
+    """The process group has a process."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_jobs_of_a_queue_work_and_lost_ones_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: SimulatorPool
+) -> None:
+    """The real job script, Dask workers and ngspice; in SLURM's place some lines of shell start and end the jobs."""
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "slurm.toml").write_text('cores = 2\nmemory = "2 GB"\nwalltime = "5 min"\n')
+    decks = [rectifier(number) for number in range(8)]
+    with open_pool(scheduler=f"slurm:{tmp_path / 'slurm.toml'}", use_cache=False) as jobs:
+        assert jobs.run([good()])[0].ok
+        (first,) = tmp_path.glob("job.*")
+        os.killpg(int(first.read_text()), signal.SIGKILL)
+        assert_same(jobs.run(decks), pool.run(decks))
+        groups = {int(path.read_text()) for path in tmp_path.glob("job.*")}
+        assert len(groups) >= 2
+    end = time.monotonic() + 60
+    while any(alive(group) for group in groups):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_lost_in_mid_run_ends_it_with_one_error(pool: SimulatorPool) -> None:
+    dask = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+    ]
+    scheduler = subprocess.Popen(dask, stderr=subprocess.PIPE, text=True)
+    assert scheduler.stderr is not None
+    place = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
+    dask = [sys.executable, "-m", "distributed.cli.dask_worker", place, "--nthreads", "2", "--no-dashboard"]
+    worker = subprocess.Popen(dask, stderr=subprocess.DEVNULL)
+    try:
+        with open_pool(scheduler=place, use_cache=False, timeout=60) as there:
+            assert there.run([good()])[0].ok
+            assert there.workers == 2
+            killer = threading.Timer(1.0, scheduler.kill)
+            killer.start()
+            with pytest.raises(CosimError, match=rf"value '{place}': the connection to this Dask scheduler was lost"):
+                there.run([good(), ENDLESS])
+    finally:
+        scheduler.kill()
+        worker.terminate()
+        worker.wait(60)
+        scheduler.communicate()
