@@ -91,10 +91,10 @@ def _check_sweeps(
             raise CosimError("at least one is needed", key=key, value=value, allowed="1 or more")
     if v_read_chips < 0:
         raise CosimError("out of range", key="v_read_chips", value=v_read_chips, allowed="0 or more")
-    for key, values, low, high, unit in (("v_reads", v_reads, 0.01, 0.5, "V"), ("c_fbs", c_fbs, 1e-14, 1e-9, "F")):
-        for value in values:
-            if not low < value <= high:
-                raise CosimError("out of range", key=key, value=value, allowed=f"{low:g} to {high:g} {unit}")
+    for name, values, low, high, unit in (("v_reads", v_reads, 0.01, 0.5, "V"), ("c_fbs", c_fbs, 1e-14, 1e-9, "F")):
+        for each in values:
+            if not low < each <= high:
+                raise CosimError("out of range", key=name, value=each, allowed=f"{low:g} to {high:g} {unit}")
 
 
 def chip_stream(config: RampAdcConfig, seed: int) -> np.random.SeedSequence:
