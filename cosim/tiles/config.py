@@ -10,10 +10,9 @@ from pydantic import Field
 
 from cosim.blocks.config import BlockConfig
 from cosim.blocks.crossbar.config import CrossbarConfig
-from cosim.blocks.crossbar.inputs import load_device_once
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
-from cosim.devices import Device
+from cosim.devices import Device, load_device
 from cosim.errors import CosimError
 from cosim.tiles.quantise import quantise_weights
 
@@ -39,7 +38,7 @@ class TileConfig(BlockConfig):
     @property
     def device(self) -> Device:
         """The device of array and ramp column."""
-        return load_device_once(self.adc.device)
+        return load_device(self.adc.device)
 
     @property
     def array(self) -> CrossbarConfig:

@@ -19,7 +19,32 @@ from cosim.spice import SimulatorPool
 
 Array = NDArray[np.float64]
 
+LEAST_SHARE = 8  # vectors of one deck when an array's are shared: reading the netlist costs as much as some vectors
 LAWS: tuple[CellKind, ...] = ("linear", "sinh")
+
+
+def simulated_currents(
+    conductances: Array, voltages: Array, config: CrossbarConfig, law: CellKind, pool: SimulatorPool
+) -> Array:
+    """Bit-line currents (vectors, columns) [A] of one array in ngspice, the vectors shared among the pool's workers.
+
+    Parameters
+    ----------
+    conductances: of shape (rows, columns) [S]. voltages: of shape (vectors, rows) [V], from V_CLP.
+
+    Raises CosimError when a simulation fails, naming its log's line and the kept deck.
+    """
+    parts = np.array_split(voltages, max(1, min(pool.workers, len(voltages) // LEAST_SHARE)))
+    results = pool.run([crossbar_deck(conductances, part, config, law) for part in parts])
+    for result in results:
+        if result.failure is not None:
+            raise CosimError(
+                f"ngspice failed ({result.failure.kind}): {result.failure.line}", file=result.deck_file, key="array"
+            )
+    columns = np.asarray(conductances).shape[1]
+    return np.concatenate(
+        [clamp_currents(result, len(part), columns) for result, part in zip(results, parts, strict=True)]
+    )
 
 
 def measure_currents(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,15 +15,9 @@ from cosim.units import format_si
 Array = NDArray[np.float64]
 
 
-@cache
-def load_device_once(name: str) -> Device:
-    """The device's parameters; its files are read once a process."""
-    return load_device(name)
-
-
 def device_of(config: CrossbarConfig) -> Device:
     """The device of the cells, with the configuration's V_0 where that gives one."""
-    device = load_device_once(config.device)
+    device = load_device(config.device)
     return device if config.v_0 is None else replace(device, v_0=config.v_0)
 
 

@@ -1,6 +1,6 @@
-"""Independent ways to the same currents, and ngspice for these tests."""
+"""Independent ways to the same currents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,16 +8,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
-from cosim.spice import SimulatorPool
-
 Array = NDArray[np.float64]
-
-
-@pytest.fixture(scope="session")
-def pool() -> Iterator[SimulatorPool]:
-    """ngspice without the store of results: these tests simulate."""
-    with SimulatorPool(2, use_cache=False) as pool:
-        yield pool
 
 
 @pytest.fixture(scope="session")
