@@ -78,7 +78,7 @@ CASES = (
         without_simulation=("simulation_time", "line_delay"),
         cheap=True,
     ),
-    Case("integrator", sweeps={"chips": 1}),
+    Case("integrator", sweeps={"chips": 0, "charges": (-0.5, 0.0, 0.5)}),
     Case("integrator", {"integrator": "ota_two_stage"}, {"chips": 1}, variant="of transistors", slow=True),
     Case(
         "comparator",
@@ -90,11 +90,11 @@ CASES = (
     Case("comparator", sweeps={"chips": 2, "overdrives": (1e-2, 1e-3), "common_modes": (0.0,)}, variant="clocked",
          slow=True),
     Case("sample_hold", sweeps={"inputs": (0.3, 0.5, 0.7)}),
-    Case("sar_adc", {"bits": 3}, {"chips": 1}, without_simulation=("bias_energy", "t_conversion")),
+    Case("sar_adc", {"bits": 3}, {"chips": 0}, without_simulation=("bias_energy", "t_conversion", "sampled_noise")),
     Case("dac", {"bits": 3}, {"chips": 1}, blank=("width_error",), cheap=True),
     Case("dac", {"bits": 3, "kind": "pulse_width"}, {"chips": 1}, variant="of pulses",
          blank=("settling_time", "glitch")),
-    Case("macro", sweeps={"vectors": 1, "chips": 1}, without_simulation=("latency",)),
+    Case("macro", sweeps={"vectors": 1, "chips": 0}, without_simulation=("latency",)),
 )  # fmt: skip
 
 

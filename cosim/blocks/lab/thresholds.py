@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 Owner = NDArray[np.int64]
 """Number of the sample that each row belongs to."""
 
+_COLUMN = Quantity("number of the comparator, of those that share the chip's ramp", "whole", 0, 1e6, index=True)
 _V_READ = Quantity("read voltage", "V", 0.0, 5.0, index=True)
 _C_FB = Quantity("feedback capacitor", "F", 1e-15, 1e-6, index=True)
 _RAMP = Quantity("kind of ramp", "text", index=True, choices=("column", "fixed"))
@@ -35,6 +36,7 @@ _CODE = Quantity("threshold k: the code steps from k - 1 to k", "whole", 1, 1023
 
 THRESHOLDS = {
     "chip": CHIP,
+    "column": _COLUMN,
     "v_read": _V_READ,
     "c_fb": _C_FB,
     "ramp": _RAMP,
@@ -44,6 +46,7 @@ THRESHOLDS = {
 }
 TRANSFER = {
     "chip": CHIP,
+    "column": _COLUMN,
     "v_read": _V_READ,
     "c_fb": _C_FB,
     "ramp": _RAMP,
@@ -52,6 +55,7 @@ TRANSFER = {
 }
 CHIPS = {
     "chip": Quantity("number or name of the chip", "text", index=True, required=True),
+    "column": _COLUMN,
     "comparator_offset": Quantity("static trip point at V_CLP", "V", -5.0, 5.0),
     "conversion_time": Quantity("from the start of the reset to the last clock", "s", 0.0, 1.0),
     "comparator_energy": Quantity("supply energy of one comparator in a conversion, without bias", "J", 0.0, 1.0),
@@ -59,8 +63,8 @@ CHIPS = {
     "ramp_energy": Quantity("energy dissipated in the cells of the ramp column in a conversion", "J", 0.0, 1.0),
 }
 
-Key = tuple[str, float, float, str]
-"""Chip, read voltage, feedback capacitor, kind of ramp: what makes a sample of the data set."""
+Key = tuple[str, int, float, float, str]
+"""Chip, comparator, read voltage, feedback capacitor, kind of ramp: what makes a sample of the data set."""
 
 # What only a simulation knows: name -> unit, long name.
 _NOT_MEASURED_BY_CODE = {
@@ -104,9 +108,9 @@ def ramp_adc_entries(
         threshold, bracket = _from_transfer(rows, owner, len(samples), config)
     chips = [key[0] for key in samples]
     column = MeasuredColumn(others["conductances"], chips, config, stated, toml)
-    v_read, c_fb = (np.array([key[n] for key in samples]) for n in (1, 2))
+    v_read, c_fb = (np.array([key[n] for key in samples]) for n in (2, 3))
     gains = column.gain * (v_read / config.v_read) * (config.c_fb / c_fb)
-    fixed = np.array([key[3] == "fixed" for key in samples])
+    fixed = np.array([key[4] == "fixed" for key in samples])
     x = threshold / gains[:, None]
     per, each_code = ("sample",), ("sample", "code")
     known = np.isfinite(threshold).all(axis=1)
@@ -121,7 +125,7 @@ def ramp_adc_entries(
         "bias_sign": (("sample", "bias_cell"), column.signs, "1",
                       "what the bias cell does to the ramp: raises, lowers or, 0, is not read"),
         **{name: (per, values, CHIPS[name].unit, CHIPS[name].description)
-           for name, values in _chip_values(others["chips"], chips).items()},
+           for name, values in _chip_values(others["chips"], [key[:2] for key in samples]).items()},
         **{name: ((), np.nan, *text) for name, text in _NOT_MEASURED.items()},
         "rounds": (per, np.zeros(len(samples), dtype=np.int64), "1", "simulations of the search"),
         "status": (per, np.where(known, OK, FAILED).astype(np.int8), "1", "0 = all thresholds measured"),
@@ -131,9 +135,10 @@ def ramp_adc_entries(
     coords: dict[str, Entry] = {
         "chip": (per, np.array([names.index(chip) for chip in chips]), "1", "chip, in the order of their names"),
         "chip_name": (per, np.array(chips, dtype=object), "1", "the chip's own name"),
+        "column": (per, np.array([key[1] for key in samples]), "1", "comparator of the chip"),
         "v_read": (per, v_read, "V", "read voltage"),
         "c_fb": (per, c_fb, "F", "feedback capacitor"),
-        "ramp": (per, np.array([key[3] for key in samples], dtype=object), "1", "column or fixed reference"),
+        "ramp": (per, np.array([key[4] for key in samples], dtype=object), "1", "column or fixed reference"),
         "gain": (per, gains, "V", "alpha: volts per unit of the MAC result"),
         "code": (code, np.arange(1, config.thresholds + 1), "1", "threshold k, in order of the input"),
         "direction": (code, stairs.direction.astype(np.int8), "1", "what the threshold adds to the code"),
@@ -184,13 +189,14 @@ def _keys(rows: Rows, config: RampAdcConfig) -> list[Key]:
 
     ramps = rows.texts("ramp", config.ramp)
     v_read, c_fb = near("v_read", config.v_read), near("c_fb", config.c_fb)
-    return list(zip(rows.texts("chip", "0"), v_read, c_fb, ramps, strict=True))
+    columns = rows.whole("column").tolist()
+    return list(zip(rows.texts("chip", "0"), columns, v_read, c_fb, ramps, strict=True))
 
 
 def _in_sequence(key: Key, config: RampAdcConfig) -> tuple[Any, ...]:
     """Order of the samples: the configured V_read and C_fb first, as `characterise` has it; the ordinary ramp last."""
-    chip, v_read, c_fb, ramp = key
-    return ramp != "column", c_fb != config.c_fb, v_read != config.v_read, v_read, c_fb, in_order(chip)
+    chip, column, v_read, c_fb, ramp = key
+    return ramp != "column", c_fb != config.c_fb, v_read != config.v_read, v_read, c_fb, in_order(chip), column
 
 
 def _measured(rows: Rows, owner: Owner, samples: int, config: RampAdcConfig) -> tuple[Array, Array]:
@@ -244,18 +250,17 @@ def _from_transfer(rows: Rows, owner: Owner, samples: int, config: RampAdcConfig
     return threshold, bracket
 
 
-def _chip_values(rows: Rows | None, chips: list[str]) -> dict[str, Array]:
-    """Figures of which a chip has one, for each sample; NaN where they were not measured."""
-    names = [name for name in CHIPS if name != "chip"]
+def _chip_values(rows: Rows | None, wanted: list[tuple[str, int]]) -> dict[str, Array]:
+    """Figures of which a chip's comparator has one, for each sample; NaN where they were not measured."""
+    names = [name for name in CHIPS if name not in ("chip", "column")]
     if rows is None:
-        return {name: np.full(len(chips), np.nan) for name in names}
-    place: dict[str, int] = {}
-    for row, chip in enumerate(rows.texts("chip", "0")):
-        if chip in place:
-            again = f"this chip stands in {rows.first_of(row, place[chip])} already"
-            raise rows.refuse(row, again, key="chip", value=chip)
-        place[chip] = row
+        return {name: np.full(len(wanted), np.nan) for name in names}
+    place: dict[tuple[str, int], int] = {}
+    for row, key in enumerate(zip(rows.texts("chip", "0"), rows.whole("column").tolist(), strict=True)):
+        if key in place:
+            again = f"this chip stands in {rows.first_of(row, place[key])} already"
+            raise rows.refuse(row, again, key="chip", value=key[0])
+        place[key] = row
     return {
-        name: np.array([rows.numbers(name)[place[chip]] if chip in place else np.nan for chip in chips])
-        for name in names
+        name: np.array([rows.numbers(name)[place[key]] if key in place else np.nan for key in wanted]) for name in names
     }

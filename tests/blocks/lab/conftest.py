@@ -1,4 +1,4 @@
-"""A small characterisation in ngspice, and the same numbers as a laboratory would hand them over."""
+"""Small characterisations in ngspice, and the same numbers as a laboratory would hand them over."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cosim.blocks import cell, ramp_adc
-from cosim.spice import SimulatorPool
+
+@pytest.fixture(scope="session")
+def simulated(smallest: Callable[[str], xr.Dataset]) -> xr.Dataset:
+    """2-bit sigmoid, 4 chips, one V_read; without the nominal chip, which no laboratory has."""
+    data = smallest("ramp_adc")
+    return data.isel(sample=data["chip"].values >= 0)
 
 
 @pytest.fixture(scope="session")
-def simulated(pool: SimulatorPool) -> xr.Dataset:
-    """3-bit sigmoid, 4 chips, one V_read; without the nominal chip, which no laboratory has."""
-    config = ramp_adc.Config(bits=3)
-    data = ramp_adc.characterise(config, chips=4, v_reads=(), seed=3, pool=pool, show_progress=False)
-    return data.isel(sample=data["chip"].values >= 0)
+def simulated_cell(smallest: Callable[[str], xr.Dataset]) -> xr.Dataset:
+    """Two states, two devices, one pulse train in each direction."""
+    return smallest("cell")
 
 
 def german(value: float) -> str:
@@ -45,7 +47,7 @@ temperature = "300.15 K"
 v_read = "200 mV"
 
 [config]
-bits = 3
+bits = 2
 function = "sigmoid"
 device = "taox_1t1r"
 
@@ -124,12 +126,3 @@ def spoil(lab: Path) -> Spoil:
         (lab.parent / file).write_text(text.replace(before, after, 1), encoding="utf-8")
 
     return replace
-
-
-@pytest.fixture(scope="session")
-def simulated_cell(pool: SimulatorPool) -> xr.Dataset:
-    """Two states, two devices, one pulse train in each direction."""
-    return cell.characterise(
-        cell.Config(), states=(2e-5, 1e-4), voltages=9, reads=16, amplitudes=(1.0,), widths=(1.0,), pulses=2,
-        devices=2, cycles_each=2, seed=3, pool=pool, show_progress=False,
-    )  # fmt: skip
