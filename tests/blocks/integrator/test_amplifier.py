@@ -73,6 +73,14 @@ def test_chips_do_not_depend_on_their_number(amplifier: xr.Dataset, pool: Simula
     np.testing.assert_allclose(few["offset"].values, amplifier["offset"].values[:3], atol=1e-7)
 
 
+def test_held_output_decays(amplifier: xr.Dataset) -> None:
+    """tau = A C_fb / G + A / (2 pi gbw), as of the macro model; A falls by a fifth towards the held levels."""
+    config = IntegratorConfig()
+    gain, gbw = float(amplifier["dc_gain"][0]), float(amplifier["gbw"][0])
+    tau = gain * (config.c_fb / config.g_idle + 1 / (2 * np.pi * gbw))
+    assert 0.8 * tau < float(amplifier["hold_time_constant"]) < tau
+
+
 def test_energy_of_an_idle_period(amplifier: xr.Dataset) -> None:
     """Nothing to integrate: class A current times supply times period, the reset's inverter and wiring aside."""
     expected = 1.8 * float(amplifier["supply_current"]) * IntegratorConfig().t_clock
