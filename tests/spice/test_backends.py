@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -230,3 +233,43 @@ def test_what_models_write_beside_their_results_stays_out_of_the_users_folder(
         folder = Path(str(own._folder))
         assert [path.name for path in folder.iterdir()] == ["bsim4v5.out"]  # ngspice's own file
     assert not folder.exists() and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_an_isolated_run_ends_with_the_process_that_asked_for_it(pool: SimulatorPool, tmp_path: Path) -> None:
+    script = tmp_path / "asks.py"
+    script.write_text(
+        "from dataclasses import replace\n"
+        "from cosim.spice import Deck, probe\n"
+        "from cosim.spice.isolated import run_isolated\n"
+        "endless = Deck('long', 'v1 a 0 sin(0 1 1g)\\nr1 a b 1k\\nc1 b 0 1p', ('.tran 1p 1 uic',), ('v(b)',),"
+        " sample_at=(1e-9,))\n"
+        "run_isolated(endless, replace(probe(), program=None))\n"
+    )
+    asking = subprocess.Popen([sys.executable, str(script)])
+    try:
+        child = _wait_for(lambda: _children(asking.pid), 30)[0]
+        asking.kill()
+    finally:
+        asking.kill()
+        asking.wait()
+    _wait_for(lambda: not Path(f"/proc/{child}").exists() or _is_dead(child), 30)
+
+
+def _children(parent: int) -> list[int]:
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(each) for each in found if b"answer_in" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+def _is_dead(process: int) -> bool:
+    return ") Z" in Path(f"/proc/{process}/stat").read_text()
+
+
+def _wait_for(asked: Callable[[], Any], seconds: float) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answer = asked()
+        if answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
