@@ -21,7 +21,7 @@ SWEEPS = {
     "measurements": "what is measured: currents, settling, leakage, stuck, pulses, mappings",
     "arrays": "currents: random arrays, by pairs, one to fit and one to judge",
     "vectors": "currents: random word-line voltages of each array",
-    "shares": "settling: parts of the configured rows and columns",
+    "shares": "settling, mappings: parts of the configured rows and columns that the arrays have",
     "fractions": "settling: distance from the final current, relative",
     "active": "leakage: rows that are read while the others are idle",
     "stuck": "stuck: shares of the cells that are stuck",
@@ -51,11 +51,14 @@ PLOTS = (
     Plot("settling", "Settling of the slowest bit line", ("settling_time",), "size_rows", by="fraction",
          log_x=True, log_y=True),
     Plot("idle", "What idle rows add to each bit line", ("idle_current",), "column", by="idle"),
-    Plot("stuck", "Error by stuck cells", ("stuck_error",), "stuck_share", by="fault", log_x=True, log_y=True),
-    Plot("charge", "Charge less common factor times ideal", ("charge_error",), "charge_ideal", by="input_mode",
+    Plot("stuck", "Error by stuck cells", ("stuck_error",), "stuck_share", by="fault", kind="points", log_x=True),
+    Plot("charge", "Charge less the ideal one times a factor", ("charge_error",), "charge_ideal", by="input_mode",
          kind="points"),
-    Plot("weights", "Weights after wires, drivers and clamps", ("effective_weight",), "weight", by="mapping",
+    Plot("weights", "Weights after wires, drivers and clamps", ("weight_deviation",), "weight", by="mapping",
          kind="points"),
+    Plot("weight_gain", "Factor common to all effective weights", ("weight_gain",), "size_rows", by="mapping"),
+    Plot("weight_spread", "Error of the effective weights beside their common factor", ("weight_spread",), "size_rows",
+         by="mapping"),
 )  # fmt: skip
 
 _ROOMS = {

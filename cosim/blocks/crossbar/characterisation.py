@@ -53,7 +53,7 @@ def characterise(
         conductances spread over the device's window and with those of differential weights, most of them small; input
         vectors of each, in turn with independent rows, differential with some inputs idle, and differential at full
         scale; (rows, columns) of the arrays, taken in turn every other pair, the configured size when None.
-    shares: of "settling": parts of the configured rows and columns that an array has.
+    shares: of "settling" and "mappings": parts of the configured rows and columns that an array has.
     fractions: of "settling": distance from the final current.
     active: of "leakage": rows that are read while the others are idle.
     stuck, chips: of "stuck": shares of the cells; arrays.
@@ -69,6 +69,8 @@ def characterise(
                 f"there is no such measurement.{did_you_mean(name, MEASUREMENTS)}",
                 key="measurements", value=name, allowed=MEASUREMENTS,
             )  # fmt: skip
+    if not shares or not fractions:
+        raise CosimError("nothing to measure", key="shares" if not shares else "fractions", allowed="one or more")
     _check_shares(shares, "shares")
     _check_shares(fractions, "fractions")
     for name, value in (("chips", chips), ("pulse_vectors", pulse_vectors)):
@@ -81,7 +83,7 @@ def characterise(
         "leakage": lambda label: measure_leakage(config, active, seed, pool, label),
         "stuck": lambda label: measure_stuck(config, stuck, chips, STUCK_VECTORS, seed, pool, label),
         "pulses": lambda label: measure_pulses(config, pulse_vectors, input_bits, PULSE, seed, pool, label),
-        "mappings": lambda label: measure_mappings(config, seed, pool, label),
+        "mappings": lambda label: measure_mappings(config, shares, seed, pool, label),
     }
     title = f"crossbar, {config.rows} x {config.columns}"
     found = {

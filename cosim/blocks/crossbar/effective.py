@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from cosim.blocks.crossbar.inputs import device_of
 from cosim.blocks.crossbar.mapping import BitSliced, Differential, Unipolar, WeightMapping
 from cosim.blocks.crossbar.measured import Measured, of_results
 from cosim.blocks.crossbar.netlist import clamp_currents, crossbar_deck
-from cosim.blocks.crossbar.samples import WEIGHT_SIGMA
+from cosim.blocks.crossbar.samples import WEIGHT_SIGMA, shapes_of, size_coords
 from cosim.devices import Device
 from cosim.errors import CosimError
 from cosim.seeds import stream
@@ -33,67 +33,83 @@ def mappings_of(device: Device) -> dict[str, WeightMapping]:
     }
 
 
-def measure_mappings(config: CrossbarConfig, seed: int, pool: SimulatorPool, label: str | None = None) -> Measured:
-    """Effective weights of one weight matrix in each mapping: the result for one input at full scale after another.
+def measure_mappings(
+    config: CrossbarConfig, shares: Sequence[float], seed: int, pool: SimulatorPool, label: str | None = None
+) -> Measured:
+    """Effective weights of a weight matrix in each mapping: the result for one input at full scale after another.
 
-    The matrix is as large as all mappings have room for; its weights are integers of `WEIGHT_BITS` bits, so that no
-    mapping has to round. Cells are linear and without programming error: what differs from the weights is what wires,
-    drivers and clamps (and access transistors) do.
+    `shares`: parts of the configured rows and columns that the arrays have; the matrix of each is as large as all
+    mappings have room for, the smaller ones parts of the largest, NaN where an array is too small for any weight.
+    Weights are integers of `WEIGHT_BITS` bits, so that no mapping has to round. Cells are linear and without
+    programming error: what differs from the weights is what wires, drivers and clamps (and access transistors) do.
     """
-    device = device_of(config)
-    kinds = mappings_of(device)
-    inputs, outputs = _room(config, kinds)
-    rng = np.random.default_rng(stream(seed, "crossbar: mappings"))
-    top = 2 ** (WEIGHT_BITS - 1) - 1
-    drawn = np.clip(WEIGHT_SIGMA * rng.standard_normal((inputs, outputs)), -1.0, 1.0)
-    weights = np.rint(top * drawn) / top
-    decks = [
-        crossbar_deck(kind.conductances(weights), kind.voltages(np.eye(inputs), config.v_read), config, title=name)
-        for name, kind in kinds.items()
-    ]
-    results = pool.run(decks, label)
-    effective = np.full((len(kinds), inputs, outputs), np.nan)
-    for number, (kind, result) in enumerate(zip(kinds.values(), results, strict=True)):
-        if result.ok:
-            currents = clamp_currents(result, inputs, kind.shape(inputs, outputs)[1])
-            effective[number] = kind.results(currents, config.v_read)
-    error = effective - weights
-    gain = (effective * weights).sum(axis=(1, 2)) / (weights**2).sum()
-    spread = effective - gain[:, None, None] * weights
-    axes = ("mapping", "input", "output")
-    variables = {
-        "weight": (axes[1:], weights, "1", "weight that was asked for"),
-        "effective_weight": (axes, effective, "1", "weight that the array multiplies with"),
-        "weight_error": (axes[:1], np.sqrt((error**2).mean(axis=(1, 2))), "1", "rms error of the effective weights"),
-        "weight_gain": (axes[:1], gain, "1", "factor common to all effective weights"),
-        "weight_spread": (
-            axes[:1], np.sqrt((spread**2).mean(axis=(1, 2))), "1",
-            "rms error of the effective weights beside their common factor",
-        ),
-        "cells": (
-            axes[:1], np.array([np.prod(kind.shape(inputs, outputs)) for kind in kinds.values()]), "1",
-            "cells that the weights take",
-        ),
-    }  # fmt: skip
-    coords = {"mapping": (axes[:1], np.array(list(kinds), dtype=object), "1", "how weights lie on cells")}
-    return of_results(variables, coords, results)
-
-
-def _room(config: CrossbarConfig, kinds: Mapping[str, WeightMapping]) -> tuple[int, int]:
-    """Inputs and outputs for which the configured array is large enough in every mapping."""
-    inputs = outputs = 0
-    while all(_fits(kind, inputs + 1, 1, config) for kind in kinds.values()):
-        inputs += 1
-    while inputs and all(_fits(kind, inputs, outputs + 1, config) for kind in kinds.values()):
-        outputs += 1
+    kinds = mappings_of(device_of(config))
+    rooms = [_room(shape, kinds) for shape in shapes_of(config, shares)]
+    inputs, outputs = (max(each) for each in zip(*rooms, strict=True))
     if not outputs:
         raise CosimError(
             "the array is too small for a weight in every mapping", key="columns", value=config.columns,
             allowed="2 or more, or the other measurements only",
         )  # fmt: skip
+    rng = np.random.default_rng(stream(seed, "crossbar: mappings"))
+    top = 2 ** (WEIGHT_BITS - 1) - 1
+    drawn = np.clip(WEIGHT_SIGMA * rng.standard_normal((inputs, outputs)), -1.0, 1.0)
+    weights = np.rint(top * drawn) / top
+    points = [(size, name) for size, room in enumerate(rooms) if room[1] for name in kinds]
+    decks = []
+    for size, name in points:
+        kind, part = kinds[name], weights[: rooms[size][0], : rooms[size][1]]
+        voltages = kind.voltages(np.eye(len(part)), config.v_read)
+        decks.append(crossbar_deck(kind.conductances(part), voltages, config, title=name))
+    results = pool.run(decks, label)
+    effective = np.full((len(rooms), len(kinds), inputs, outputs), np.nan)
+    cells = np.zeros((len(rooms), len(kinds)), dtype=np.int64)
+    for (size, name), result in zip(points, results, strict=True):
+        kind, number, (rows, columns) = kinds[name], list(kinds).index(name), rooms[size]
+        cells[size, number] = np.prod(kind.shape(rows, columns))
+        if result.ok:
+            currents = clamp_currents(result, rows, kind.shape(rows, columns)[1])
+            effective[size, number, :rows, :columns] = kind.results(currents, config.v_read)
+    there = np.isfinite(effective)
+    wanted = np.where(there, weights, np.nan)
+    known = np.asarray(there.any(axis=(2, 3)))
+    gain = np.full(known.shape, np.nan)
+    gain[known] = np.nansum(effective * wanted, axis=(2, 3))[known] / np.nansum(wanted**2, axis=(2, 3))[known]
+    axes = ("size", "mapping", "input", "output")
+    variables = {
+        "weight": (axes[2:], weights, "1", "weight that was asked for"),
+        "effective_weight": (axes, effective, "1", "weight that the array multiplies with"),
+        "weight_deviation": (axes, effective - weights, "1", "effective weight less what was asked for"),
+        "weight_error": (axes[:2], _rms(effective - wanted, known), "1", "rms error of the effective weights"),
+        "weight_gain": (axes[:2], gain, "1", "factor common to all effective weights"),
+        "weight_spread": (
+            axes[:2], _rms(effective - gain[:, :, None, None] * wanted, known), "1",
+            "rms error of the effective weights beside their common factor",
+        ),
+        "cells": (axes[:2], cells, "1", "cells that the weights take"),
+    }  # fmt: skip
+    coords = size_coords(config, shares)
+    coords["mapping"] = (axes[1:2], np.array(list(kinds), dtype=object), "1", "how weights lie on cells")
+    return of_results(variables, coords, results)
+
+
+def _rms(error: Array, known: NDArray[np.bool_]) -> Array:
+    """Root mean square of what is there, (size, mapping, input, output) -> (size, mapping); NaN where not `known`."""
+    rms = np.full(known.shape, np.nan)
+    rms[known] = np.sqrt(np.nanmean(error[known] ** 2, axis=(1, 2)))
+    return rms
+
+
+def _room(shape: tuple[int, int], kinds: Mapping[str, WeightMapping]) -> tuple[int, int]:
+    """Inputs and outputs for which an array of that shape is large enough in every mapping; (0, 0) for none."""
+    inputs = outputs = 0
+    while all(_fits(kind, inputs + 1, 1, shape) for kind in kinds.values()):
+        inputs += 1
+    while inputs and all(_fits(kind, inputs, outputs + 1, shape) for kind in kinds.values()):
+        outputs += 1
     return inputs, outputs
 
 
-def _fits(kind: WeightMapping, inputs: int, outputs: int, config: CrossbarConfig) -> bool:
+def _fits(kind: WeightMapping, inputs: int, outputs: int, shape: tuple[int, int]) -> bool:
     rows, columns = kind.shape(inputs, outputs)
-    return rows <= config.rows and columns <= config.columns
+    return rows <= shape[0] and columns <= shape[1]

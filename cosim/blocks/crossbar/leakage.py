@@ -80,7 +80,7 @@ def measure_leakage(
     added = currents[1:] - currents[0]
     variables = {
         "active_current": (("column",), currents[0], "A", "current of the active rows by themselves"),
-        "idle_current": (("idle", "column"), added, "A", "what the idle rows add to the current of a bit line"),
+        "idle_current": (("idle", "column"), added, "A", "current that the idle rows add"),
         "idle_share": (
             ("idle",), np.abs(added).max(axis=1) / np.abs(currents[0]).max(), "1",
             "largest current of idle rows, relative to the largest of the active ones",

@@ -127,9 +127,9 @@ def measure_pulses(
     axes = ("input_mode", "pulse_vector", "column")
     variables = {
         "charge": (axes, charge, "C", "charge of a bit line"),
-        "charge_ideal": (axes[1:], ideal, "C", "V_read T sum of x G: no wires, linear cells"),
+        "charge_ideal": (axes[1:], ideal, "C", "ideal charge, V_read T sum of x G"),
         "charge_gain": (axes[:1], gains, "1", "factor common to all charges, over the ideal ones"),
-        "charge_error": (axes, error, "1", "charge less common factor times ideal, of full scale"),
+        "charge_error": (axes, error, "1", "error of the charge, of full scale"),
         "charge_error_rms": (
             axes[:1],
             np.sqrt((error**2).mean(axis=(1, 2))),

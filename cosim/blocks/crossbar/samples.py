@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.inputs import device_of, differential_inputs
+from cosim.blocks.dataset import Entry
 from cosim.devices import Device, program
 from cosim.seeds import stream
 
@@ -28,6 +29,20 @@ class Sample:
     kind: str
     conductances: Array
     voltages: Array
+
+
+def shapes_of(config: CrossbarConfig, shares: Sequence[float]) -> list[tuple[int, int]]:
+    """Rows and columns of the arrays that have these shares of the configured ones, at least one of each."""
+    return [(max(1, round(share * config.rows)), max(1, round(share * config.columns))) for share in shares]
+
+
+def size_coords(config: CrossbarConfig, shares: Sequence[float]) -> dict[str, Entry]:
+    """Coordinates of the dimension `size`, one entry a share."""
+    sizes = np.array(shapes_of(config, shares))
+    return {
+        "size_rows": (("size",), sizes[:, 0], "1", "word lines of the array"),
+        "size_columns": (("size",), sizes[:, 1], "1", "bit lines of the array"),
+    }
 
 
 def draw_samples(

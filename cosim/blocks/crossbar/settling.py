@@ -16,7 +16,7 @@ from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
 from cosim.blocks.crossbar.inputs import device_of
 from cosim.blocks.crossbar.measured import Measured, of_checked
 from cosim.blocks.crossbar.netlist import array_lines, supply_lines
-from cosim.blocks.crossbar.samples import draw_conductances
+from cosim.blocks.crossbar.samples import draw_conductances, shapes_of, size_coords
 from cosim.blocks.halving import Figures, Relative, largest_change, run_checked, stacked, tolerance_text
 from cosim.seeds import stream
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances
@@ -119,7 +119,7 @@ def measure_settling(
     """
     sequence = stream(seed, "crossbar: settling")
     device = device_of(config)
-    shapes = [(max(1, round(share * config.rows)), max(1, round(share * config.columns))) for share in shares]
+    shapes = shapes_of(config, shares)
     generators = [np.random.default_rng(each) for each in sequence.spawn(len(shapes))]
     decks = [
         settling_deck(draw_conductances("uniform", *shape, device, own), config)
@@ -142,10 +142,7 @@ def measure_settling(
             "Elmore delays of a word line and a bit line",
         ),
     }  # fmt: skip
-    sizes = np.array(shapes)
-    coords = {
-        "size_rows": (("size",), sizes[:, 0], "1", "word lines of the array"),
-        "size_columns": (("size",), sizes[:, 1], "1", "bit lines of the array"),
+    coords = size_coords(config, shares) | {
         "fraction": (("fraction",), np.array(fractions, dtype=np.float64), "1", "distance from the final current"),
     }
     moved = {"settling_time": (largest_change(checked, "settling_time"), tolerance_text(TOLERANCE, "s"))}

@@ -114,15 +114,22 @@ def test_what_has_no_place(make: object, message: str) -> None:
 
 def test_effective_weights_in_ngspice(pool: SimulatorPool) -> None:
     none = CrossbarConfig(rows=12, columns=9, r_wire_row=0, r_wire_column=0, r_driver=0, r_clamp=0)
-    data = measure_mappings(none, 1, pool)
+    data = measure_mappings(none, (0.1, 0.5, 1.0), 1, pool)
     weights, effective = data.variables["weight"][1], data.variables["effective_weight"][1]
-    assert weights.shape == (6, 4) and effective.shape == (3, 6, 4)  # 6 pairs of rows; 4 outputs of 2 slices
+    assert weights.shape == (6, 4) and effective.shape == (3, 3, 6, 4) and len(data.status) == 6
+    # One row and one column have room for nothing; six and four for three inputs and two outputs.
+    assert np.isnan(effective[0]).all() and np.isnan(data.variables["weight_gain"][1][0]).all()
+    assert np.isnan(effective[1, :, 3:]).all() and np.isnan(effective[1, :, :, 2:]).all()
+    np.testing.assert_allclose(effective[1, :, :3, :2], np.broadcast_to(weights[:3, :2], (3, 3, 2)), atol=1e-9)
+    np.testing.assert_allclose(data.variables["weight_gain"][1][1:], 1.0, atol=1e-9)
+    np.testing.assert_allclose(data.variables["weight_spread"][1][1:], 0.0, atol=1e-9)
+    effective = effective[2]  # 6 pairs of rows; 4 outputs of 2 slices
     # Without wires every mapping is exact: 1e-9 is the simulator's arithmetic, of weights up to 1.
     np.testing.assert_allclose(effective, np.broadcast_to(weights, effective.shape), atol=1e-9)
-    np.testing.assert_array_equal(data.variables["cells"][1], [48, 30, 96])
+    np.testing.assert_array_equal(data.variables["cells"][1], [[0, 0, 0], [12, 9, 24], [48, 30, 96]])
 
     wired = none.model_copy(update={"r_wire_row": 3.0, "r_wire_column": 5.0, "r_driver": 200.0, "r_clamp": 20.0})
-    found = measure_mappings(wired, 1, pool).variables["effective_weight"][1]
+    found = measure_mappings(wired, (1.0,), 1, pool).variables["effective_weight"][1][0]
     for number, kind in enumerate(mappings_of(load_device("taox_1t1r")).values()):
         matrix = effective_conductance(kind.conductances(weights), 3.0, 5.0, 200.0, 20.0)
         expected = kind.results(kind.voltages(np.eye(6), 0.2) @ matrix, 0.2)

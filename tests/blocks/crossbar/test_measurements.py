@@ -74,7 +74,7 @@ def test_what_failed_is_nan_and_the_rest_stays() -> None:
         assert np.isnan(data["idle_current"].values[0]).all() and np.isfinite(data["idle_current"].values[1]).all()
         off, on = data["stuck_error"].values[0, :, 0]
         assert np.isnan(off) and np.isfinite(on)
-        gains = data["weight_gain"].values
+        gains = data["weight_gain"].values[0]
         assert np.isfinite(gains[[0, 2]]).all() and np.isnan(gains[1])
         with pytest.raises(CosimError, match=r"key 'array'.*ngspice failed .timeout.: no answer"):
             cells, voltages = np.full((6, 4), 5e-5), np.full((16, 6), 0.1)

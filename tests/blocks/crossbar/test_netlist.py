@@ -142,6 +142,17 @@ def test_the_sinh_cell_is_the_device(pool: SimulatorPool) -> None:
         np.testing.assert_allclose(same, got, rtol=1e-9, atol=1e-15)
 
 
+def test_the_law_of_the_cells_does_not_depend_on_the_temperature_of_the_deck(pool: SimulatorPool) -> None:
+    # Diodes have a temperature of their own, at which n kT/q is V_0.
+    decks = [
+        crossbar_deck(cells_of(3, 2), voltages_of(4, 3), CrossbarConfig(temperature=temperature), "sinh")
+        for temperature in (27.0, 125.0, -40.0)
+    ]
+    cold, hot, colder = simulated(pool, decks, 4, [2, 2, 2])
+    np.testing.assert_allclose(hot, cold, rtol=1e-9)
+    np.testing.assert_allclose(colder, cold, rtol=1e-9)
+
+
 def test_v_0_of_the_configuration_replaces_the_devices(pool: SimulatorPool) -> None:
     config = CrossbarConfig(r_wire_row=0, r_wire_column=0, r_driver=0, r_clamp=0, v_0="0.25 V")
     (got,) = simulated(pool, [crossbar_deck(np.array([[1e-4]]), np.array([[0.1]]), config, "sinh")], 1, [1])
