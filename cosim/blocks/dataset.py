@@ -28,6 +28,8 @@ REQUIRED_ATTRIBUTES = (
 # One HDF5 attribute must stay below 64 kB; longer lists of hashes go into the variable `deck_hash`.
 _LONGEST_ATTRIBUTE = 60_000
 _IN_VARIABLE = "in variable deck_hash"
+LAB_FILES = "lab_files"
+"""Attribute of a data set of measured points: name -> sha256 of the files that it was made of (JSON)."""
 
 Entry = tuple[str | Sequence[str], Any, str, str]
 """(dimensions, values, unit, long name) of a variable; unit "1" for plain numbers."""
@@ -166,8 +168,9 @@ def deck_hashes(data: xr.Dataset, *, file: str | Path | None = None) -> tuple[st
 
 
 def origin_of(data: xr.Dataset) -> dict[str, Any]:
-    """Where a model that is fitted to this data set comes from: simulator, seed, sizes, decks, device."""
+    """Where a model that is fitted to this data set comes from: simulator, seed, sizes, decks or files, device."""
     hashes = deck_hashes(data)
+    files = {"files": _json_attribute(data, LAB_FILES, dict, None)} if LAB_FILES in data.attrs else {}
     return provenance(
         data_set={
             **{name: data.attrs[name] for name in ("created", "simulator", "solver", "seed")},
@@ -175,6 +178,7 @@ def origin_of(data: xr.Dataset) -> dict[str, Any]:
             "failed": failed_points(data),
             "decks": len(hashes),
             "decks_sha256": sha256_of_json(list(hashes)),
+            **files,
         },
         device={"name": data.attrs["device"], "sha256": data.attrs["device_sha256"]},
     )

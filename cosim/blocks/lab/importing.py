@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from cosim.blocks.cell.config import CellConfig
-from cosim.blocks.dataset import new_dataset
+from cosim.blocks.dataset import LAB_FILES, new_dataset
 from cosim.blocks.lab.cell import CELL_QUANTITIES, cell_entries
 from cosim.blocks.lab.description import LabForm, read_description, read_rows
 from cosim.blocks.lab.ramp_column import CONDUCTANCES, EXTRA_CONFIG
@@ -101,7 +101,7 @@ def import_lab(path: str | Path) -> xr.Dataset:
         device_sha256=load_device(device).sha256 if device else "",
     )
     names = {toml.name: toml, **{each.relative_to(toml.parent).as_posix(): each for each in files}}
-    data.attrs["lab_files"] = json.dumps({name: sha256_of(each) for name, each in names.items()})
+    data.attrs[LAB_FILES] = json.dumps({name: sha256_of(each) for name, each in names.items()})
     data.attrs["lab_notes"] = json.dumps(form.notes, ensure_ascii=False)
     return data
 

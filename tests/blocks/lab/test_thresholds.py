@@ -64,6 +64,9 @@ def test_the_fit_is_that_of_spice(lab: Path, simulated: xr.Dataset) -> None:
         assert measured.parameters[name].value == pytest.approx(parameter.value, rel=1e-9, abs=1e-18), name
     assert measured.error.rms == pytest.approx(own.error.rms, rel=1e-9)
     assert measured.error.points == own.error.points
+    origin = measured.provenance["data_set"]
+    assert (origin["simulator"], origin["decks"]) == ("measurement", 0)
+    assert origin["files"]["thresholds.csv"] == sha256_of(lab.parent / "thresholds.csv")
 
 
 def test_blank_thresholds_are_missing_points(lab: Path, simulated: xr.Dataset) -> None:
