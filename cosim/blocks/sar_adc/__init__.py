@@ -27,6 +27,7 @@ FIGURES = {
     "inl_max": "largest integral non-linearity of a chip, offset and gain taken off [LSB]",
     "dnl_max": "largest differential non-linearity of a chip [LSB]",
     "missing_codes": "codes that no input gives [1]",
+    "offset": "offset of the converter: the comparator's, made larger by the charge of its input [V]",
     "comparator_offset": "static offset of the comparator [V]",
     "reference_energy": "energy from the references in a conversion, by code [J]",
     "comparator_energy": "supply energy of the comparator in a conversion, without its bias generator [J]",
@@ -41,7 +42,8 @@ PLOTS = (
     Plot("dnl", "Differential non-linearity", ("dnl",), x="step", by="chip"),
     Plot("reference_energy", "Energy from the references in a conversion",
          ("reference_energy", "ideal_reference_energy"), x="output", where={"chip": -1}),
-    Plot("offset", "Offset of the comparator", ("comparator_offset",), kind="histogram"),
+    Plot("offset", "Offset of the converter and of its comparator alone", ("offset", "comparator_offset"), x="chip",
+         kind="points"),
 )  # fmt: skip
 
 _ROOMS = {"Config": ("config", "SarAdcConfig"), "characterise": ("characterisation", "characterise")}

@@ -2,8 +2,13 @@
 
 Levels of the array and the comparator's static offset predict the thresholds; conversions at inputs 0.01 LSB below
 and above each one confirm it, or the bracket moves. What is recorded is what the loop decided, settling and memory of
-the comparator included. Last come conversions one bracket outside of each threshold, whose codes must come out right,
-and at the middle of each code, whose energies are the figures; both with all time steps halved, too.
+the comparator included. So is the charge of its input: sampled with equal inputs, a comparator with an offset stands
+away from its trip point, and on the way there its first stage moves by its gain times the offset and takes charge from
+the floating top plates. By this Miller effect the converter's offset is the comparator's times 1 + C_in / C: with the
+two-stage comparator C_in is some 0.2 pF, and a small array more than doubles the offset.
+
+Last come conversions one bracket outside of each threshold, whose codes must come out right, and at the middle of each
+code, whose energies are the figures; both with all time steps halved, too.
 """
 
 from __future__ import annotations
@@ -234,6 +239,7 @@ def _dataset(
     seed: int,
     pool: SimulatorPool,
 ) -> xr.Dataset:
+    level = np.array([transition_levels(levels(chip.capacitors, config.v_low, config.v_high)) for chip in drawn])
     threshold = np.array([each.search.value if each.status in (OK, STEP) else np.nan * predicted[0] for each in found])
     ideal = config.v_low + config.lsb * np.arange(1, config.thresholds + 1)
     inl = (threshold - ideal) / config.lsb
@@ -253,13 +259,19 @@ def _dataset(
     per = ("chip",)
     variables = {
         "threshold": (("chip", "code"), threshold, "V", "input at which the code steps"),
-        "predicted_threshold": (("chip", "code"), predicted, "V", "from the capacitors and the static offset"),
+        "predicted_threshold": (
+            ("chip", "code"),
+            predicted,
+            "V",
+            "from the capacitors and the comparator's static offset",
+        ),
         "inl": (("chip", "code"), inl, "LSB", "integral non-linearity, offset and gain included"),
         "inl_line": (("chip", "code"), line, "LSB", "integral non-linearity from the line through the end thresholds"),
         "dnl": (("chip", "step"), width - 1.0, "LSB", "differential non-linearity of the code above threshold k"),
         "inl_max": (per, _largest(line), "LSB", "largest integral non-linearity, offset and gain taken off"),
         "dnl_max": (per, _largest(width - 1.0), "LSB", "largest differential non-linearity"),
         "missing_codes": (per, missing, "1", "codes that no input gives"),
+        "offset": (per, (threshold - level).mean(axis=1), "V", "offset of the converter, mean over the thresholds"),
         "comparator_offset": (per, offset, "V", "static trip point of the comparator at v_cm"),
         "reference_energy": (("chip", "output"), energy[:, :, 0], "J", "energy from the references in a conversion"),
         "comparator_energy": (per, mean[:, 1] - bias, "J", "supply energy of the comparator, mean over the codes"),

@@ -21,14 +21,15 @@ def data(pool: SimulatorPool) -> xr.Dataset:
 
 
 def check(data: xr.Dataset, config: SarAdcConfig, shift: float) -> None:
-    """All found, and where capacitors and static offset say, but for the comparator's lag, at most `shift` [V]."""
+    """All found, and where capacitors and static offset say, but for charge of the comparator's input: `shift` [V]."""
     validate(data, "sar_adc")
     assert set(sar_adc.FIGURES) <= set(data.data_vars)
     assert data["status"].values.tolist() == [0] * data.sizes["chip"]
     level = [transition_levels(levels(each, config.v_low, config.v_high)) for each in data["capacitance"].values]
     expected = np.array(level) + data["comparator_offset"].values[:, None]
     np.testing.assert_allclose(data["threshold"], expected, atol=shift + TOLERANCE * config.lsb)
-    # The lag is much the same at every threshold: the linearity is the array's.
+    np.testing.assert_allclose(data["offset"], (data["threshold"].values - np.array(level)).mean(axis=1), atol=1e-12)
+    # It is the same at every threshold: the linearity is the array's.
     straight = expected[:, :1] + np.linspace(0, 1, expected.shape[1]) * (expected[:, -1:] - expected[:, :1])
     by_array = (expected - straight) / config.lsb
     np.testing.assert_allclose(data["inl_line"], by_array, atol=4 * TOLERANCE)

@@ -8,11 +8,11 @@ import pytest
 from cosim.blocks.sar_adc.array import ideal_capacitors, levels, switching_energy, transition_levels
 from cosim.blocks.sar_adc.characterisation import codes_of, energies_of
 from cosim.blocks.sar_adc.config import SarAdcConfig
-from cosim.blocks.sar_adc.netlist import conversion_deck
+from cosim.blocks.sar_adc.netlist import conversion_deck, offset_deck
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
 
-# The comparator's systematic offset (-0.3 mV) and its lag shift all thresholds by less than this.
+# The comparator's systematic offset (-0.3 mV) and the charge of its input shift all thresholds by less than this.
 SHIFT = 3e-3  # [V]
 
 
@@ -61,6 +61,29 @@ def test_many_bits(bits: int, switch: str, pool: SimulatorPool) -> None:
     assert result[0].ok, result[0].failure
     error = codes_of(result, bits) - wanted
     assert np.all(np.abs(error) * config.lsb <= (SHIFT if switch == "sar_switch" else 10e-3) + config.lsb / 2)
+
+
+def test_offset_grows_by_the_charge_of_the_comparators_input(pool: SimulatorPool) -> None:
+    """Offset times 1 + C_in / C. The drain's 8 um of 0.24 fF/um count with the stage's gain, which is about 100 near
+    the trip point and less further out: 0.2 pF and its like, with some 10 fF each of plates and channel."""
+    found = []
+    for c_unit, reach, clock in ((10e-15, -14e-3, 20e-9), (10e-15, -14e-3, 60e-9), (160e-15, -6e-3, 20e-9)):
+        config = SarAdcConfig(bits=4, c_unit=c_unit, r_switch=100, t_clock=clock)
+        capacitors = ideal_capacitors(4, c_unit)
+        middle = levels(capacitors, config.v_low, config.v_high)[8]
+        errors = np.linspace(reach, -4e-3, 13)
+        static, search = pool.run([
+            offset_deck(config, ["dvt1"], np.array([[-4e-3]])),
+            conversion_deck(config, capacitors, {"dvt1": -4e-3}, middle + errors),
+        ])  # fmt: skip
+        offset = float(static["v(in0)"][0]) - config.v_cm
+        assert -4.7e-3 < offset < -4.2e-3  # with the systematic -0.3 mV
+        code = codes_of([search], 4)
+        assert code[0] == 7 and code[-1] == 8
+        found.append((errors[int(np.argmax(code == 8))] / offset - 1) * 16 * c_unit)
+    small, slow, large = found
+    assert slow == small  # charge, and not lag
+    assert 0.1e-12 < small < 0.6e-12 and 0.1e-12 < large < 0.6e-12
 
 
 def test_parts_of_a_user(tmp_path: Path) -> None:
