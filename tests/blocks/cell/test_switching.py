@@ -18,7 +18,8 @@ def conductance_of_gap(gap: np.ndarray, measured: np.ndarray, config: CellConfig
     assert device.dynamic is not None
     model = device.model
     v = config.read_voltage / (1 + measured * device.dynamic.r_series)
-    return model["i_0"] * np.exp(-gap * 1e-9 / model["gap_0"]) * np.sinh(v / model["v_0"]) / v
+    gap = np.clip(gap * 1e-9, model["gap_min"], model["gap_max"])  # the current takes the gap within its ends
+    return model["i_0"] * np.exp(-gap / model["gap_0"]) * np.sinh(v / model["v_0"]) / v
 
 
 def test_a_train_has_its_pulses_and_a_read_after_each() -> None:
