@@ -63,12 +63,12 @@ def ramp_deck(config: RampAdcConfig) -> Deck:
 
 
 def leaking_levels(config: RampAdcConfig) -> Array:
-    """Levels above V_CLP [V]: C dV/dt = V_read G_j - V sum G / A while cell j is read, the leak alone in between."""
+    """Levels above V_CLP [V]: C (1 + 1/A) dV/dt = V_read G_j - V sum G / A during a read, the leak alone between reads."""
     cells = design_column(config).ramp
-    rate = cells.sum() / (config.amplifier_gain * config.c_fb)
+    rate = cells.sum() / ((1 + config.amplifier_gain) * config.c_fb)
     levels = [0.0]
     for cell in cells:
-        final = config.v_read * cell / config.c_fb / rate
+        final = config.v_read * cell * config.amplifier_gain / cells.sum()
         after = final + (levels[-1] - final) * np.exp(-rate * config.t_pulse)
         levels.append(float(after * np.exp(-rate * (config.t_clock - config.t_pulse))))
     return np.array(levels)

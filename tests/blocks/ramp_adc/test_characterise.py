@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -215,9 +216,48 @@ def test_a_comparator_that_cannot_be_simulated_is_one_clear_error(
     assert caught.value.file is not None and Path(caught.value.file).is_file()
 
 
-def test_too_few_chips() -> None:
-    with pytest.raises(CosimError, match="key 'chips': value 0"):
-        characterise(CONFIG, chips=0)
+@pytest.mark.parametrize(
+    ("sweep", "says"),
+    [
+        ({"chips": 0}, "key 'chips': value 0"),
+        ({"columns": 0}, "key 'columns': value 0"),
+        ({"v_read_chips": -1}, "key 'v_read_chips': value -1"),
+        ({"v_reads": (0.2, 2.0)}, "key 'v_reads': value 2.0.*0.01 to 0.5 V"),
+        ({"v_reads": (float("nan"),)}, "key 'v_reads': value nan"),
+        ({"c_fbs": (0.0,)}, "key 'c_fbs': value 0.0.*F"),
+    ],
+)
+def test_sweeps_out_of_range(sweep: dict[str, Any], says: str) -> None:
+    with pytest.raises(CosimError, match=says):
+        characterise(CONFIG, **sweep)
+
+
+def test_a_pulse_that_does_not_fit_the_clock_is_refused_at_once() -> None:
+    with pytest.raises(CosimError, match=r"key 't_clock': value '20 ns'.*at least 21 ns"):
+        RampAdcConfig(t_pulse=20e-9)
+
+
+def test_the_feedback_capacitor_cancels_as_the_read_voltage_does(pool: SimulatorPool) -> None:
+    """Ramp and MAC result are both on C_fb: 20 % less moves the fixed ramp by up to 0.6 LSB, the column's by the
+    comparator's millivolts alone. Two comparators of the chip share its ramp and differ in their offset.
+    """
+    config = RampAdcConfig(bits=3)
+    data = characterise(
+        config, chips=1, columns=2, v_reads=(), v_read_chips=1, c_fbs=(4e-12,), seed=4, pool=pool, show_progress=False
+    )
+    assert (data["status"].values == 0).all()
+    np.testing.assert_array_equal(data["chip"].values, [-1, 0, 0, -1, 0, -1, -1])
+    np.testing.assert_array_equal(data["column"].values, [0, 0, 1, 0, 0, 0, 0])
+    np.testing.assert_allclose(data["c_fb"].values, 1e-12 * np.array([5, 5, 5, 4, 4, 5, 4]))
+    gain, inl = data["gain"].values, data["inl"].values
+    np.testing.assert_allclose(gain[[3, 4, 6]], gain[0] * 5 / 4, rtol=1e-12)
+    assert np.abs(inl[3] - inl[0]).max() < 0.05 and np.abs(inl[4] - inl[1]).max() < 0.05
+    # 3 steps from the middle, and 3 / 1.25 of them are left.
+    assert np.abs(inl[6] - inl[5]).max() == pytest.approx(0.6, abs=0.05)
+    levels, offset = data["ramp_level"].values, data["comparator_offset"].values
+    np.testing.assert_allclose(levels[2], levels[1], atol=2e-6)
+    moved = data["threshold"].values[2] - data["threshold"].values[1]
+    np.testing.assert_allclose(moved, offset[2] - offset[1], atol=0.2e-3)
 
 
 class FinerPool(SimulatorPool):

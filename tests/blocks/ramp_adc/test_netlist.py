@@ -1,6 +1,5 @@
 """The circuit: timing and charges by hand, the ramp in ngspice against its closed form, comparators and counters."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -200,19 +199,58 @@ def test_charges_balance(pool: SimulatorPool) -> None:
     assert result["v(eread)"][-1] * 1e-12 == pytest.approx(config.v_read * through, rel=2e-3)
 
 
-def test_idle_cells_would_load_the_virtual_ground(pool: SimulatorPool) -> None:
-    """With all word lines on, the column leaks the integrator's charge; switched off in time, it does not."""
-    config = RampAdcConfig(amplifier_gain=1e3)
-    deck, expected = ramp_deck(config)
-    lines = deck.circuit.splitlines()
-    always_on = [f"{' '.join(line.split()[:3])} 1.8" if line.startswith("Vw") else line for line in lines]
-    off, on = pool.run([deck, replace(deck, circuit="\n".join(always_on))])
-    error_off, error_on = (np.abs(levels_of(each) - expected).max() for each in (off, on))
-    assert error_off < 1e-3 and error_on > 20 * error_off
+@pytest.mark.parametrize("gain", [1e3, 1e2])
+def test_idle_cells_load_the_virtual_ground(gain: float, pool: SimulatorPool) -> None:
+    """With all word lines on the charge leaks through the column, in A C_fb / sum G; switched off in time, it does not.
+
+    A column that starts at V_CLP, a fast amplifier; while a cell is read the level goes towards V_read G_j A / sum G.
+    """
+    common = {"amplifier_gain": gain, "amplifier_gbw": 1e11, "t_clock": 11e-9}
+    decks = []
+    for idle in ("off", "on"):
+        config = RampAdcConfig(idle_word_lines=idle, **common)  # type: ignore[arg-type]
+        cells, times = design_column(config).ramp, timeline(config, 0)
+        lines = column_lines(config, cells, np.zeros(0), 1)
+        decks.append(conversion_deck("leak", config, lines, times, [], [], 0))
+    off, on = (levels_of(result) for result in pool.run(decks))
+    rate = cells.sum() / ((1 + gain) * config.c_fb)
+    leaking, level = [0.0], 0.0
+    for cell in cells:
+        final = config.v_read * cell * gain / cells.sum()
+        level = (final + (level - final) * np.exp(-rate * 10e-9)) * np.exp(-rate * 1e-9)
+        leaking.append(level)
+    # The closed form has neither edges nor the bit line's capacitance: a hundredth of what leaks.
+    missing = column_levels(cells, np.zeros(0), 1, config)[-1] - leaking[-1]
+    np.testing.assert_allclose(on, leaking, atol=0.02 * missing + 50e-6)
+    ideal = column_levels(cells, np.zeros(0), 1, config)
+    assert np.abs(off - ideal).max() < 0.08 * np.abs(on - ideal).max()
+
+
+def test_word_lines_are_off_when_the_comparators_are_read() -> None:
+    config = RampAdcConfig()
+    design = design_column(config)
+    lines = column_lines(config, design.ramp, design.bias, design.bias_sign)
     words = [pwl_points(line) for line in lines if line.startswith("Vw")]
-    times = timeline(config, len(design_column(config).bias))
-    for sample in times.samples:
+    assert len(words) == len(design.ramp) + len(design.bias)
+    for sample in timeline(config, len(design.bias)).samples:
         assert all(np.interp(sample, at, on_off) == 0.0 for at, on_off in words)
+
+
+def test_a_cell_that_is_not_read_keeps_its_row_and_word_line_still() -> None:
+    config = RampAdcConfig(bits=3)
+    lines = column_lines(config, np.full(6, 1e-4), np.full(3, 1e-4), np.array([-1, 0, 1]))
+    row = {n: next(line for line in lines if line.startswith(f"Vb{n} ")) for n in range(3)}
+    assert row[1] == "Vb1 b1 0 1" and "Vwb1 wb1 0 0" in lines
+    assert max(pwl_points(row[0])[1]) == pytest.approx(1.2) and min(pwl_points(row[2])[1]) == pytest.approx(0.8)
+
+
+def test_pulses_of_graded_width_have_their_share_of_the_area() -> None:
+    config = RampAdcConfig(bits=3)
+    shares = np.array([1.0, 0.5, 0.25, 0.125, 0.5, 1.0])
+    lines = column_lines(config, np.full(6, 1e-4), np.full(3, 1e-4), -1, pulses=shares)
+    for n, share in enumerate(shares):
+        line = next(line for line in lines if line.startswith(f"Vr{n} "))
+        assert area(line, 1.0) == pytest.approx(-0.2 * 10e-9 * share, rel=1e-6)
 
 
 @pytest.mark.parametrize(("bits", "codes"), [(3, range(8)), (5, (0, 1, 5, 13, 18, 24, 30, 31))])
