@@ -63,7 +63,7 @@ def ramp_deck(config: RampAdcConfig) -> Deck:
 
 
 def leaking_levels(config: RampAdcConfig) -> Array:
-    """Levels above V_CLP [V]: C (1 + 1/A) dV/dt = V_read G_j - V sum G / A during a read, the leak alone between reads."""
+    """Levels above V_CLP [V]: C (1 + 1/A) dV/dt = V_read G_j - V sum G / A , the leak alone between reads."""
     cells = design_column(config).ramp
     rate = cells.sum() / ((1 + config.amplifier_gain) * config.c_fb)
     levels = [0.0]
