@@ -6,6 +6,7 @@ one run can reach the next, and a stuck or crashed run takes nothing with it.
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import subprocess
@@ -73,7 +74,13 @@ def _by_library(deck: Deck, simulator: Simulator, folder: Path, timeout: float) 
     assert simulator.library is not None
     (folder / "in.pickle").write_bytes(pickle.dumps((deck, simulator.library, simulator.klu)))
     done = subprocess.run(
-        [sys.executable, "-c", "from cosim.spice.isolated import answer_in; answer_in()", str(folder)],
+        [
+            sys.executable,
+            "-c",
+            "from cosim.spice.isolated import answer_in; answer_in()",
+            str(folder),
+            str(os.getpid()),
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -127,9 +134,11 @@ def _raw_header(head: str) -> tuple[list[str], int, type[np.float64] | type[np.c
 
 
 def answer_in() -> None:
-    """The process of `_by_library`: run the deck that lies in the folder of the first argument."""
+    """The process of `_by_library`: run the deck that lies in the folder of the first argument; the second is the parent."""
+    from cosim.spice.orphans import end_with_parent
     from cosim.spice.session import open_session
 
+    end_with_parent(int(sys.argv[2]))
     folder = Path(sys.argv[1])
     deck, library, klu = pickle.loads((folder / "in.pickle").read_bytes())
     result = open_session(library).run_deck(replace(deck, sample_at=()), klu=klu)

@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,11 +30,11 @@ from cosim.spice.deck import Deck, Failure, FailureKind, Result
 from cosim.spice.isolated import run_isolated
 from cosim.spice.ladder import climb
 from cosim.spice.library import Simulator, probe
+from cosim.spice.orphans import end_with_parent
 
 DECKS_PER_WORKER = 500  # a worker is renewed after so many decks, whatever it may have leaked
 POISONED_EXIT = 75
 MOST_BREAKDOWNS = 3
-PARENT_LOOKED_AT = 1.0  # [s]
 NO_MAIN_GUARD = (
     "in a script of your own, what simulates must stand under `if __name__ == '__main__':`, because each worker"
     " imports the script"
@@ -64,18 +63,11 @@ class WorkerState:
 _state: WorkerState | None = None
 
 
-def _start_worker(library: Path, klu: bool, folder: str) -> None:
+def _start_worker(library: Path, klu: bool, folder: str, parent: int) -> None:
     global _state
     os.chdir(folder)  # models of ngspice write what they think of their parameters into the working folder
     _state = WorkerState(library, klu)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with_parent(parent: int) -> None:
-    """A killed parent cannot end its workers: without this, one with a long deck would go on for ever."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_LOOKED_AT)
-    os._exit(0)
+    end_with_parent(parent)
 
 
 def _run_in_worker(deck: Deck, key: str) -> Result:
@@ -212,7 +204,7 @@ class SimulatorPool:
                 max_workers=self.workers,
                 max_tasks=DECKS_PER_WORKER,
                 initializer=_start_worker,
-                initargs=(self.simulator.library, self.simulator.klu, self._folder),
+                initargs=(self.simulator.library, self.simulator.klu, self._folder, os.getpid()),
                 context=multiprocessing.get_context("spawn"),
             )
         if self.backend == "isolated":
