@@ -26,6 +26,8 @@ from cosim.spice.log import classify
 # The program calls every vector a voltage or a current; the library leaves swept sources and device parameters bare.
 _WRAPPED = re.compile(r"^[vi]\((.*-sweep|@.*|[io]noise_.*)\)$")
 
+_CHILD = "from cosim.spice.isolated import answer_in; answer_in()"
+
 _Answer = tuple[dict[str, NDArray[np.float64]], Failure | None, str]
 
 
@@ -134,7 +136,7 @@ def _raw_header(head: str) -> tuple[list[str], int, type[np.float64] | type[np.c
 
 
 def answer_in() -> None:
-    """The process of `_by_library`: run the deck that lies in the folder of the first argument; the second is the parent."""
+    """The process of `_by_library`: run the deck in the folder of the first argument; the second is the parent."""
     from cosim.spice.orphans import end_with_parent
     from cosim.spice.session import open_session
 
