@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cosim.blocks.circuit import CircuitConfig
 from cosim.blocks.config import Farad, Ohm, Ratio, Second, Siemens, Volt
@@ -55,14 +55,14 @@ class DacConfig(CircuitConfig):
 
     @field_validator("switch")
     @classmethod
-    def _with_switch(cls, netlist: str) -> str:
-        load_part(netlist, "dac_switch", (SWITCH_PINS,), key="switch")
+    def _with_switch(cls, netlist: str, known: ValidationInfo) -> str:
+        load_part(netlist, "dac_switch", (SWITCH_PINS,), key="switch", process=known.data.get("process"))
         return netlist
 
     @field_validator("driver")
     @classmethod
-    def _with_driver(cls, netlist: str) -> str:
-        load_part(netlist, "dac_driver", (DRIVER_PINS,), key="driver")
+    def _with_driver(cls, netlist: str, known: ValidationInfo) -> str:
+        load_part(netlist, "dac_driver", (DRIVER_PINS,), key="driver", process=known.data.get("process"))
         return netlist
 
     @model_validator(mode="after")

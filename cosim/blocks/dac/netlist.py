@@ -152,8 +152,9 @@ def transient_deck(config: DacConfig, chip: Chip, title: str) -> Deck:
     """The whole sequence on both lines, with the supplies' currents."""
     sizes, slots, end = sequence(config)
     lines = [*supply_lines(config), *converter_lines(config, chip), *digital_lines(config, sizes, slots)]
-    # Between edges nothing moves: the truncation error sets the steps there, and the limit only ends them.
-    step = config.t_unit / 4 if config.kind == "pulse_width" else config.t_slot / 20
+    # Nothing moves between edges; but with longer steps the trapezoidal rule leaves the supplies' currents ringing,
+    # which their energy counts.
+    step = (config.t_unit if config.kind == "pulse_width" else config.t_slot) / 20
     saves = (*(f"v(row{side})" for side in range(SIDES)), *(f"i({name})" for name in SUPPLIES))
     options = FINE if config.kind == "r2r" else TRANSIENT
     return _deck(config, title, lines, f".tran {step:.9g} {end:.12g} 0 {step:.9g}", saves, **options)
