@@ -43,6 +43,7 @@ Array = NDArray[np.float64]
 TOLERANCE = 0.02  # [LSB], width of the bracket of a threshold
 # How far an energy may move under halved steps: the figures are wanted to a few per cent.
 ENERGY_TOLERANCE, ENERGY_FLOOR = 0.02, 2e-15  # relative; [J]
+EXPECTED_INPUT = 0.2e-12  # [F], of the comparator by the Miller effect; sets the search's speed, not its result
 MOST_ROUNDS = 12
 CONVERSIONS = 64  # in one deck: some 5 s, a fair share of work for a worker
 BOLTZMANN = 1.380649e-23  # [J/K], SI
@@ -102,7 +103,8 @@ def characterise(
     without = np.array([transition_levels(levels(c.capacitors, config.v_low, config.v_high)) for c in drawn])
     predicted = without + offset[:, None]
     # Where the offset is not known the search starts as if there were none, which costs it some rounds.
-    starts = without + np.nan_to_num(offset)[:, None]
+    growth = 1.0 + EXPECTED_INPUT / (config.c_unit * (1 << config.bits))
+    starts = without + growth * np.nan_to_num(offset)[:, None]
     found = [_Found(BracketSearch(each, TOLERANCE * config.lsb)) for each in starts]
     label = f"SAR ADC, {config.bits} bits" if show_progress else None
     for number in range(MOST_ROUNDS):

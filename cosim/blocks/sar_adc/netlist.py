@@ -99,8 +99,8 @@ def _logic_lines(config: SarAdcConfig) -> list[str]:
 
 def _array_lines(config: SarAdcConfig, capacitors: Array, start: float) -> list[str]:
     """Capacitors, switches, and the sources that feed them; `start` is the input at time zero [V]."""
-    switch = load_part(config.switch, "sar_switch", SWITCH_PINS, key="switch")
-    top = load_part(config.switch, "sar_top_switch", TOP_SWITCH_PINS, key="switch")
+    switch = load_part(config.switch, "sar_switch", SWITCH_PINS, key="switch", process=config.process)
+    top = load_part(config.switch, "sar_top_switch", TOP_SWITCH_PINS, key="switch", process=config.process)
     values = {"r": config.r_switch, "von": config.v_dd}
     lines = [switch.text, top.call("top", ["top", "vcm", "ontop", "vddsw", "0"], values)]
     lines += [f"Vddsw vddsw 0 {config.v_dd:.9g}"]
