@@ -80,6 +80,23 @@ PARAMETERS = [
     Fault("no file", "parameters.toml", become(None), ("no parameters.toml",)),
 ]  # fmt: skip
 
+MODEL = [
+    Fault("no file", "model.cir", become(None), ("cannot read",)),
+    Fault("empty file", "model.cir", become("\n"), ("this file is empty",)),
+    Fault("no such subcircuit", "model.cir", edit("memristor_sinh te", "memristor_sine te"),
+          ("'memristor_sinh'", "missing", "Did you mean 'memristor_sine'?")),
+    Fault("other pins", "model.cir", edit("memristor_sinh te be", "memristor_sinh te"), ("other pins", "te be")),
+    Fault("pin that nothing uses", "model.cir", edit("rcell te be", "rcell te 0"), ("'be'", "connected to this pin")),
+    Fault("no such parameter", "model.cir", edit("memristor_sinh te be g=100u", "memristor_sinh te be"),
+          ("'g'", "no such parameter")),
+    Fault("commands", "model.cir", edit("rcell te be", ".control\nshell date\n.endc\nrcell te be"),
+          ("'.control'", "runs commands")),
+    Fault("command in a comment", "model.cir", edit("rcell te be", "*# shell date\nrcell te be"),
+          ("'*# shell date'", "as a command")),
+    Fault("include outside", "model.cir", edit("rcell te be", ".include /etc/hosts\nrcell te be"),
+          ("'.include /etc/hosts'", "outside the file's own folder")),
+]  # fmt: skip
+
 NETLIST = [
     Fault("no such subcircuit", "mine.cir", edit(".subckt comparator inp", ".subckt comparater inp"),
           ("no subcircuit 'comparator'", "comparater", ".subckt comparator inp inn out bias vdd vss")),
@@ -202,7 +219,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     return run
 
 
-@pytest.mark.parametrize("fault", PARAMETERS, ids=str)
+@pytest.mark.parametrize("fault", PARAMETERS + MODEL, ids=str)
 def test_device_parameters(refused: Refused, tmp_path: Path, fault: Fault) -> None:
     shutil.copytree(device_folder("taox_1t1r"), tmp_path / "mine")
     spoil(fault, tmp_path / "mine" / fault.file)
