@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from cosim.blocks.ramp_adc.chips import nominal_chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import effective_conductance
 from cosim.blocks.ramp_adc.energy import driver_deck, driver_energies
+from cosim.blocks.ramp_adc.netlist import models_text
 from cosim.blocks.ramp_adc.noise import (
     BOLTZMANN,
     column_noise,
@@ -118,3 +120,39 @@ def test_the_amplifier_stops_at_its_limits(pool: SimulatorPool) -> None:
     assert result.failure is None, result.log
     low, high = result["v(out)"]
     assert 0.1 - 2e-3 < low < 0.1 and 1.7 < high < 1.7 + 2e-3
+
+
+@pytest.mark.slow
+def test_the_noise_of_a_decision_in_a_transient(pool: SimulatorPool) -> None:
+    """A comparator with known white noise at its input, in a transient: how often it is high against its input.
+
+    A linear comparator that has settled decides with an uncertainty of the noise at its output over its gain:
+    sigma^2 = S integral |H / H(0)|^2 df with H from an `.ac`; it is high with the probability Phi(input / sigma). Some
+    400 independent decisions at each of four inputs give sigma to 5 %; where exactly it trips does not matter.
+    """
+    bias = [models_text(CONFIG), "Vdd vdd 0 1.8", "Vramp ramp 0 1", "Xbias bias vdd 0 comparator_bias iref=40u"]
+    ac = [*bias, "Vin in 0 dc 0.99969914 ac 1", "Xc0 in ramp d0 bias vdd 0 comparator"]
+    deck = Deck("transfer", "\n".join(ac), (".ac dec 20 1k 10g",), ("v(xc0.o2)",), Tolerances(reltol=1e-6))
+    response = pool.run([deck])[0]
+    assert response.failure is None, response.log
+    square = response["v(xc0.o2)"] ** 2 + response["imag(v(xc0.o2))"] ** 2
+    bandwidth = np.trapezoid(square / square[0], response["frequency"])
+    step, rms, end = 1e-9, 0.4e-3, 10e-6
+    sigma = np.sqrt(2 * rms**2 * step * bandwidth)  # S = 2 rms^2 step of points `step` apart, joined by lines
+    rng = np.random.default_rng(8)
+    shares = np.array([-1.0, -0.4, 0.4, 1.0])
+    lines = list(bias)
+    for n, share in enumerate(shares):
+        values = 0.99969914 + share * sigma + rms * rng.standard_normal(int(end / step) + 1)
+        points = " ".join(f"{k * step:.9g} {value:.9g}" for k, value in enumerate(values))
+        lines += [f"Vin{n} in{n} 0 pwl({points})", f"Xc{n} in{n} ramp d{n} bias vdd 0 comparator"]
+    times = tuple(np.arange(0.2e-6, end, 20e-9).tolist())
+    deck = Deck(
+        "decisions", "\n".join(lines), (f".tran 0.5n {end:g} 0 0.5n",), tuple(f"v(xc{n}.o2)" for n in range(4)),
+        Tolerances(reltol=1e-3, vntol=1e-6, abstol=1e-12, chgtol=1e-14), times,
+    )  # fmt: skip
+    result = pool.run([deck])[0]
+    assert result.failure is None, result.log
+    high = [np.mean(result[f"v(xc{n}.o2)"] < 0.7) for n in range(4)]  # [V], near its static trip point of 0.68 V
+    slope = np.polyfit(shares, stats.norm.ppf(high), 1)[0]
+    assert slope == pytest.approx(1.0, rel=0.12)  # seen: 0.98
