@@ -233,6 +233,43 @@ def test_netlists(refused: Refused, tmp_path: Path, fault: Fault) -> None:
     refused(fault, "characterise", "ramp_adc", "--set", "comparator=mine.cir")
 
 
+# Every setting that a netlist of the user's can stand in for: block, setting, shipped netlist, further settings.
+PARTS = [
+    ("ramp_adc", "comparator", "comparator_two_stage", ()),
+    ("comparator", "comparator", "comparator_strongarm", ()),
+    ("comparator", "comparator", "comparator_two_stage", ()),
+    ("integrator", "integrator", "ota_two_stage", ()),
+    ("sample_hold", "sample_hold", "sample_hold_tgate", ()),
+    ("sar_adc", "comparator", "comparator_two_stage", ()),
+    ("sar_adc", "switch", "sar_switch", ()),
+    ("dac", "switch", "dac_switch", ()),
+    ("dac", "driver", "dac_driver", ("--set", "kind=pulse_width")),
+    ("macro", "driver", "dac_driver", ()),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("rstray 0 nowhere 1k", ("rstray 0 nowhere 1k", "node 'nowhere' floats")),
+        ("mstray 0 0 0 0 nomodel w=1u l=1u", ("mstray", "unknown model 'nomodel'")),
+    ],
+    ids=["floating node", "unknown model"],
+)
+@pytest.mark.parametrize(("block", "setting", "netlist", "more"), PARTS, ids=[" ".join(each[:3]) for each in PARTS])
+def test_every_part_is_checked(
+    refused: Refused, tmp_path: Path, block: str, setting: str, netlist: str, more: tuple[str, ...], line: str,
+    says: tuple[str, ...],
+) -> None:  # fmt: skip
+    """The shipped netlist with one line more, in place of each part that a user may replace."""
+    text = read_netlist(netlist)
+    at = text.index(".ends")
+    (tmp_path / "mine.cir").write_text(f"{text[:at]}{line}\n{text[at:]}")
+    where = f"line {text[:at].count(chr(10)) + 1}"
+    fault = Fault("one line more", "mine.cir", become(""), (f"'{setting}'", where, *says))
+    refused(fault, "characterise", block, "--set", f"{setting}=mine.cir", *more)
+
+
 @pytest.mark.parametrize("fault", LAB, ids=str)
 def test_measured_tables(refused: Refused, tmp_path: Path, fault: Fault) -> None:
     for path in EXAMPLES.glob("adc*"):

@@ -87,7 +87,7 @@ CASES = (
         variant="continuous",
         blank=("regeneration_time", "metastable_input", "kickback_difference"),
     ),
-    Case("comparator", sweeps={"chips": 2, "overdrives": (1e-2, 1e-3), "common_modes": (0.0,)}, variant="clocked",
+    Case("comparator", sweeps={"chips": 2, "overdrives": (1e-4, 3e-4, 1e-3), "common_modes": (0.0,)}, variant="clocked",
          slow=True),
     Case("sample_hold", sweeps={"inputs": (0.3, 0.5, 0.7)}),
     Case("sar_adc", {"bits": 3}, {"chips": 0}, without_simulation=("bias_energy", "t_conversion", "sampled_noise")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cosim.blocks.config import Ohm
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
@@ -41,9 +41,9 @@ class MacroConfig(RampAdcConfig):
 
     @field_validator("driver")
     @classmethod
-    def _known_driver(cls, netlist: str) -> str:
+    def _known_driver(cls, netlist: str, known: ValidationInfo) -> str:
         if netlist != IDEAL:
-            load_part(netlist, "dac_driver", (DRIVER_PINS,), key="driver")
+            load_part(netlist, "dac_driver", (DRIVER_PINS,), key="driver", process=known.data.get("process"))
         return netlist
 
     @model_validator(mode="after")

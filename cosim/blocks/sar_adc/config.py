@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cosim.blocks.circuit import CircuitConfig
 from cosim.blocks.config import Ampere, Farad, Ohm, Ratio, Second, Volt
+from cosim.blocks.part import load_part
 from cosim.process import load_process
+
+COMPARATOR_PINS = (("inp", "inn", "out", "bias", "vdd", "vss"), ("inp", "inn", "out", "vdd", "vss"))
+SWITCH_PINS = (("b", "vin", "vhi", "vlo", "sample", "up", "down", "vdd", "vss"),)
+TOP_SWITCH_PINS = (("t", "vcm", "on", "vdd", "vss"),)
 
 
 def _of_supply(share: float) -> Any:
@@ -39,6 +44,19 @@ class SarAdcConfig(CircuitConfig):
     r_switch: Ohm = Field(2e3, ge=1, le=1e6, description="resistance of a closed ideal switch")
     t_clock: Second = Field(20e-9, ge=1e-9, le=1e-5, description="clock period: one decision")
     i_bias: Ampere = Field(40e-6, ge=1e-6, le=1e-3, description="reference current of a comparator with a bias pin")
+
+    @field_validator("comparator")
+    @classmethod
+    def _with_comparator(cls, netlist: str, known: ValidationInfo) -> str:
+        load_part(netlist, "comparator", COMPARATOR_PINS, key="comparator", process=known.data.get("process"))
+        return netlist
+
+    @field_validator("switch")
+    @classmethod
+    def _with_switches(cls, netlist: str, known: ValidationInfo) -> str:
+        for name, pins in (("sar_switch", SWITCH_PINS), ("sar_top_switch", TOP_SWITCH_PINS)):
+            load_part(netlist, name, pins, key="switch", process=known.data.get("process"))
+        return netlist
 
     @model_validator(mode="after")
     def _ordered(self) -> SarAdcConfig:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.part import Part, load_part
-from cosim.blocks.sar_adc.config import SarAdcConfig
+from cosim.blocks.sar_adc.config import COMPARATOR_PINS, SWITCH_PINS, TOP_SWITCH_PINS, SarAdcConfig
 from cosim.spice import Deck, Tolerances
 
 Array = NDArray[np.float64]
@@ -28,9 +28,6 @@ EDGE = 0.1e-9  # rise and fall time of every driven line [s]
 STROBE = 0.5e-9  # [s] in which a bit is written
 LATCH_TIME = 20e-12  # [s] time constant of that: a bit is within e^-15 of 0 or 1 after it
 BIT_CAPACITOR = 0.1e-12  # [F] that holds a bit
-COMPARATOR_PINS = (("inp", "inn", "out", "bias", "vdd", "vss"), ("inp", "inn", "out", "vdd", "vss"))
-SWITCH_PINS = (("b", "vin", "vhi", "vlo", "sample", "up", "down", "vdd", "vss"),)
-TOP_SWITCH_PINS = (("t", "vcm", "on", "vdd", "vss"),)
 
 # Charges are kept exactly by the integration rules; what is left is Newton's error, reltol of a voltage: 0.1 mV.
 TRANSIENT = Tolerances(reltol=1e-4, vntol=1e-6, abstol=1e-12, chgtol=1e-15)
