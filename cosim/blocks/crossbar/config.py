@@ -23,6 +23,9 @@ class CrossbarConfig(CircuitConfig):
     behavioural models use. As "1T1R" a transistor of the process lies between memristor and bit line, its gate on a
     select line along the row; the memristor is what remains of the conductance beside the device's
     `access_resistance`. Capacitances count in transients only.
+
+    With `memristor = "subcircuit"` sinh cells are the subcircuit `memristor_sinh` (pins te, be; parameters g, v_read,
+    v_0) of the device's `model.cir`, so that a device folder of one's own brings its own law.
     """
 
     rows: int = Field(64, ge=2, le=128, description="word lines; a differential input takes two")
@@ -40,6 +43,9 @@ class CrossbarConfig(CircuitConfig):
     v_clp: Volt = Field(1.0, ge=0, le=3, description="clamp voltage of the bit lines")
     device: str = Field("taox_1t1r", description="device model: a name, or a folder")
     v_0: Volt | None = Field(None, gt=0.02, le=10, description="voltage of the cells' sinh law; None: the device's")
+    memristor: Literal["law", "subcircuit"] = Field(
+        "law", description="sinh cells by the device's parameters, or by memristor_sinh of its model.cir (slower)"
+    )
     cell: Literal["1R", "1T1R"] = Field("1R", description="cell as one element, or with an access transistor")
     access_width: Metre = Field(1.6e-6, ge=1e-7, le=1e-3, description="channel width of the access transistor")
     access_length: Metre | None = Field(None, ge=2e-8, le=1e-5, description="its length; None: the process's least")

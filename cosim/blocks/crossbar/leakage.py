@@ -47,7 +47,7 @@ def idle_deck(conductances: Array, config: CrossbarConfig, active: int, idle: st
         if config.cell == "1T1R":
             gate = 0.0 if idle == "off" and i >= active else config.gate_voltage
             lines.append(f"vgate{i} gate{i} 0 {gate!r}")
-    lines.append(array_lines(conductances, config, law, gate_node="gate{i}"))
+    lines.append(array_lines(conductances, config, law, gate_node="gate{i}", sinh_as="diodes"))
     return Deck(
         f"{rows} x {columns} {config.cell} cells, {active} rows active, the others {idle}",
         "\n".join(lines),

@@ -61,7 +61,8 @@ def array_lines(
     gate_node: name of the select line of row `i`; of "1T1R" cells only, whose decks must hold `config.models_text()`.
     capacitance: with the capacitances of wires and memristors.
     sinh_as: "source", a controlled source, or "diodes", two of them antiparallel: the same law, evaluated three times
-        as fast; beyond 3 V_0 ngspice's diode has another.
+        as fast; beyond 3 V_0 ngspice's diode has another. The decks of this block take diodes, or where
+        `config.memristor` says so the device's subcircuit.
     """
     cells = check_conductances(conductances, config)
     if config.cell == "1T1R" and gate_node is None:
@@ -83,7 +84,13 @@ def array_lines(
         lines += [f"r{prefix}b{rows - 1 - k}_{j} {a} {b} {ohm!r}" for k, (a, b, ohm) in segments]
     device = device_of(config)
     memristor: Callable[[str, str, str, float], str] = _linear_cell
-    if law == "sinh" and sinh_as == "source":
+    if law == "sinh" and config.memristor == "subcircuit":
+        if sinh_as == "source":
+            raise CosimError(
+                "this circuit takes cells by their law", key="memristor", value=config.memristor, allowed="law"
+            )
+        memristor = _subcircuit_cell(device)
+    elif law == "sinh" and sinh_as == "source":
         memristor = _sinh_cell(device)
     elif law == "sinh":
         memristor = _diode_cell(device, f"{prefix}sinh")
@@ -114,10 +121,16 @@ def memristor_conductance(conductance: float, device: Device) -> float:
 
 
 def supply_lines(config: CrossbarConfig, columns: int) -> list[str]:
-    """Clamps, whose currents are `i(vc0)` ..., and of "1T1R" cells the models and the active select line `gate`."""
+    """Clamps, whose currents are `i(vc0)` ..., and what the cells need beside the array's own lines.
+
+    These are the device's subcircuits, where cells are such; the transistor models of "1T1R" cells and their active
+    select line `gate`.
+    """
     # Every source starts at ground. From a common V_CLP node (a hub of all source branches) ngspice 46 with KLU chose
     # pivots that cost 9 digits at 32 x 32, and sinh cells did not end at 64 x 64.
     lines = [f"vc{j} c{j} 0 {config.v_clp!r}" for j in range(columns)]
+    if config.memristor == "subcircuit":
+        lines.append(device_of(config).model_text())
     if config.cell == "1T1R":
         lines += [config.models_text(), f"vgate gate 0 {config.gate_voltage!r}"]
     return lines
@@ -200,6 +213,14 @@ def _diode_cell(device: Device, model: str) -> Callable[[str, str, str, float], 
     def line(name: str, word: str, bit: str, conductance: float) -> str:
         kind = f"{model} area={conductance * scale!r} temp=27"
         return f"dpcell{name} {word} {bit} {kind}\ndncell{name} {bit} {word} {kind}"
+
+    return line
+
+
+def _subcircuit_cell(device: Device) -> Callable[[str, str, str, float], str]:
+    def line(name: str, word: str, bit: str, conductance: float) -> str:
+        given = f"g={conductance!r} v_read={device.v_read!r} v_0={device.v_0!r}"
+        return f"xcell{name} {word} {bit} memristor_sinh {given}"
 
     return line
 

@@ -1,4 +1,6 @@
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from cosim.blocks.crossbar.behaviour import differential_inputs, effective_condu
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.netlist import array_lines, clamp_currents, crossbar_deck
 from cosim.devices import current, load_device
+from cosim.errors import CosimError
 from cosim.spice import Deck, SimulatorPool
 
 Array = NDArray[np.float64]
@@ -140,6 +143,24 @@ def test_the_sinh_cell_is_the_device(pool: SimulatorPool) -> None:
     decks = [replace(deck, circuit=supplies + form) for form in (source, subcircuit)]
     for same in simulated(pool, decks, 13, [1, 1]):
         np.testing.assert_allclose(same, got, rtol=1e-9, atol=1e-15)
+
+
+def test_a_devices_own_subcircuit_takes_the_place_of_the_law(pool: SimulatorPool, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(load_device("taox_1t1r").folder, own)
+    model = own / "model.cir"
+    model.write_text(model.read_text().replace("bcell te be i=", "bcell te be i=2*"))
+    by_law = CrossbarConfig()
+    shipped = CrossbarConfig(memristor="subcircuit")
+    none = {"r_wire_row": 0, "r_wire_column": 0, "r_driver": 0, "r_clamp": 0}
+    doubled = CrossbarConfig(memristor="subcircuit", device=str(own), **none)
+    alone = doubled.model_copy(update={"memristor": "law"})
+    decks = [crossbar_deck(cells_of(4, 3), voltages_of(5, 4), c, "sinh") for c in (by_law, shipped, alone, doubled)]
+    law, same, once, twice = simulated(pool, decks, 5, [3] * 4)
+    np.testing.assert_allclose(same, law, rtol=0, atol=1e-6 * np.abs(law).max())  # reltol; seen 7e-8
+    np.testing.assert_allclose(twice, 2 * once, rtol=0, atol=1e-6 * np.abs(law).max())  # no wires: the law itself
+    with pytest.raises(CosimError, match=r"key 'memristor'.*by their law"):
+        array_lines(cells_of(4, 3), shipped, "sinh")
 
 
 def test_the_law_of_the_cells_does_not_depend_on_the_temperature_of_the_deck(pool: SimulatorPool) -> None:
