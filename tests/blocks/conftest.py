@@ -91,7 +91,7 @@ CASES = (
          slow=True),
     Case("sample_hold", sweeps={"inputs": (0.3, 0.5, 0.7)}),
     Case("sar_adc", {"bits": 3}, {"chips": 0}, without_simulation=("bias_energy", "t_conversion", "sampled_noise")),
-    Case("dac", {"bits": 3}, {"chips": 1}, blank=("width_error",), cheap=True),
+    Case("dac", {"bits": 3}, {"chips": 1}, blank=("width_error",)),
     Case("dac", {"bits": 3, "kind": "pulse_width"}, {"chips": 1}, variant="of pulses",
          blank=("settling_time", "glitch")),
     Case("macro", sweeps={"vectors": 1, "chips": 0}, without_simulation=("latency",)),

@@ -100,10 +100,15 @@ def import_lab(path: str | Path) -> xr.Dataset:
         device=device,
         device_sha256=load_device(device).sha256 if device else "",
     )
-    names = {toml.name: toml, **{each.relative_to(toml.parent).as_posix(): each for each in files}}
+    names = {toml.name: toml, **{_shown(each, toml): each for each in files}}
     data.attrs[LAB_FILES] = json.dumps({name: sha256_of(each) for name, each in names.items()})
     data.attrs["lab_notes"] = json.dumps(form.notes, ensure_ascii=False)
     return data
+
+
+def _shown(file: Path, toml: Path) -> str:
+    """A table's name beside the description; of a file elsewhere its name alone, without the folder."""
+    return file.relative_to(toml.parent).as_posix() if file.is_relative_to(toml.parent) else file.name
 
 
 def _kind_of(form: LabForm, toml: Path) -> _Kind:

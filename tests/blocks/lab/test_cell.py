@@ -216,6 +216,30 @@ def test_every_kind_has_quantities_with_units_that_the_block_has(simulated_cell:
     assert set(CELL_QUANTITIES) == {*simulated_cell["measurement"].values.tolist(), "drift"}
 
 
+def test_tables_in_several_files(tmp_path: Path) -> None:
+    """Each series may name its own file, also one elsewhere; the data set tells their names and no folder."""
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    elsewhere.mkdir()
+    here.mkdir()
+    (elsewhere / "a.csv").write_text("u;i\n0,1;2\n0,2;4\n")
+    (here / "b.csv").write_text("u;i\n0,1;3\n0,2;n/a\n")
+    series = "".join(
+        f"[[series]]\nfile = '{file}'\ndevice = '{device}'\nstate = '{state} uS'\n"
+        for file, device, state in ((elsewhere / "a.csv", "A", 20), ("b.csv", "B", 30))
+    )
+    (here / "lab.toml").write_text(
+        'schema = "cosim.lab/1"\nblock = "cell"\nkind = "iv"\n'
+        'csv = { delimiter = ";", decimal = ",", missing = ["n/a"] }\n'
+        '[columns]\nvoltage = { column = "u", unit = "V" }\ncurrent = { column = "i", unit = "uA" }\n' + series
+    )
+    data = import_lab(here / "lab.toml")
+    assert data["current"].dims == ("device", "state", "voltage")
+    expected = np.array([[[2, 4], [np.nan, np.nan]], [[np.nan, np.nan], [3, np.nan]]]) * 1e-6
+    np.testing.assert_allclose(data["current"].values, expected, rtol=1e-15)
+    assert data["device_name"].values.tolist() == ["A", "B"] and data["status"].values.tolist() == [1]
+    assert set(json.loads(data.attrs["lab_files"])) == {"lab.toml", "a.csv", "b.csv"}
+
+
 # --- the ReADC authors' source data (Nature Communications 2025, doi 10.1038/s41467-025-65233-w; MIT licence)
 
 
