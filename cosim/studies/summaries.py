@@ -14,8 +14,9 @@ from cosim.blocks.crossbar.behaviour import CrossbarModel
 from cosim.blocks.dataset import config_of, deck_hashes, failed_points
 from cosim.blocks.model import Parameter
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
+from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.fitting import compare
-from cosim.blocks.ramp_adc.functions import get_function, output_error
+from cosim.blocks.ramp_adc.functions import ActivationFunction, output_error
 from cosim.networks.lstm import GATES
 from cosim.studies.accuracy import ChipAccuracy
 from cosim.studies.cosimulation import Cosimulation
@@ -60,6 +61,13 @@ def adc_summary(data: xr.Dataset, model: RampAdcModel) -> dict[str, Any]:
     }
 
 
+def _activation(config: Mapping[str, Any]) -> ActivationFunction:
+    """The activation of a data set's configuration, which also holds more than settings."""
+    return RampAdcConfig(
+        **{key: value for key, value in config.items() if key in RampAdcConfig.model_fields}
+    ).activation
+
+
 def v_read_shifts(data: xr.Dataset, nominal_v_read: float) -> list[dict[str, Any]]:
     """Largest change of the nominal chip's INL against the nominal read voltage, with either ramp.
 
@@ -67,7 +75,7 @@ def v_read_shifts(data: xr.Dataset, nominal_v_read: float) -> list[dict[str, Any
     steps. `shift_output` is in LSB of the activation for both.
     """
     config = config_of(data)
-    function = get_function(config["function"])
+    function = _activation(config)
     shifts = []
     for ramp in ("column", "fixed"):
         rows = np.flatnonzero((data["ramp"].values == ramp) & (data["chip"].values == -1))
@@ -95,7 +103,7 @@ def v_read_shifts_of_chips(data: xr.Dataset, nominal_v_read: float) -> list[dict
     the MAC result changes, so it moves the thresholds by V_os (1 / alpha' - 1 / alpha).
     """
     config = config_of(data)
-    function = get_function(config["function"])
+    function = _activation(config)
     chip, v_read = data["chip"].values, data["v_read"].values
     column = (data["ramp"].values == "column") & (chip >= 0)
     offset_in_units = data["comparator_offset"].values / data["gain"].values

@@ -1,8 +1,8 @@
 """One-point calibration: after programming, bias cells are chosen so that the ramp is right where it matters.
 
 Errors of the cells add up along the ramp like a random walk from its start, so the same walk seen from its middle
-errs by 1 / sqrt(2) of that at the ends (papers: Yang et al., Nature Communications 16, 1136, fig. 3a, calibrates the
-bias of the ramp with 5 extra cells of the column). Here the column has further bias cells of graded conductance; each
+errs by 1 / sqrt(2) of that at the ends (Yang et al., Nature Communications 16, 1136, 2025, fig. 3a, calibrate the bias
+of the ramp with 5 extra cells of the column). Here the column has further bias cells of graded conductance; each
 can raise the ramp, lower it, or stay unread. All cells are read after programming, so that the programming errors of
 the calibration cells themselves are known, and every one of the 3^m combinations has a known shift: the best is taken.
 A stuck cell is a step that is missing or too large: the ramp is wrong on one side of it by the whole step, and the

@@ -40,7 +40,7 @@ __all__ = ["V_READS", "Sample", "characterise", "chip_stream", "levels_of", "thr
 
 Array = NDArray[np.float64]
 
-V_READS = (0.15, 0.20, 0.25)  # [V], the sweep of papers.md 3.3 (Nature Communications 16, 1136, fig. 3b)
+V_READS = (0.15, 0.20, 0.25)  # [V], the sweep of Yang et al., Nature Communications 16, 1136, 2025, fig. 3b
 
 
 def characterise(
@@ -79,7 +79,10 @@ def characterise(
     samples = _plan(config, design, drawn, columns, v_reads, v_read_chips, c_fbs)
     label = f"ramp ADC, {config.bits} bits, {config.function}" if show_progress else None
     found, hashes = find_thresholds(samples, design, pool, label)
-    others = pool.run([comparator_noise_deck(config, found[0].offset), driver_deck(config, samples[0].chip)])
+    decks = [comparator_noise_deck(config, found[0].offset)]
+    if config.ramp == "column":  # a fixed reference has neither cells nor drivers
+        decks.append(driver_deck(config, samples[0].chip))
+    others = pool.run(decks)
     return _dataset(config, design, samples, found, others, [*hashes, *(each.key for each in others)], seed, pool)
 
 
@@ -181,7 +184,7 @@ def _dataset(
         "comparator_energy": (per, energy[:, 0], "J", "supply energy of one comparator in a conversion, without bias"),
         "bias_energy": (per, energy[:, 1], "J", "supply energy of the comparators' bias generator in a conversion"),
         "ramp_energy": (per, energy[:, 2], "J", "energy dissipated in the cells of the ramp column in a conversion"),
-        **_driver_entries(others[1]),
+        **_driver_entries(others[1] if len(others) > 1 else None),
         "rounds": (per, np.array([each.search.rounds for each in found]), "1", "simulations of the search"),
         "status": (per, np.array([each.status for each in found], dtype=np.int8), "1", LONG_NAME),
     }  # fmt: skip
@@ -205,7 +208,7 @@ def _dataset(
     return data
 
 
-def _driver_entries(result: Result) -> dict[str, tuple[tuple[str, ...], float, str, str]]:
+def _driver_entries(result: Result | None) -> dict[str, tuple[tuple[str, ...], float, str, str]]:
     energies = driver_energies(result)
     names = {
         "word_line_energy": "supply energy of all word-line drivers in a conversion of the nominal chip",

@@ -61,9 +61,9 @@ def _charge(node: str, currents: list[str], config: RampAdcConfig) -> list[str]:
     return lines
 
 
-def driver_energies(result: Result) -> dict[str, float]:
-    """Word-line drivers, row drivers and the integrator's output [J]; NaN where the simulation failed."""
-    if not result.ok:
+def driver_energies(result: Result | None) -> dict[str, float]:
+    """Word-line drivers, row drivers and the integrator's output [J]; NaN where there is no simulation or it failed."""
+    if result is None or not result.ok:
         return dict.fromkeys(DRIVERS, float("nan"))
     return {
         name: float(result[f"v({node})"][-1]) * PICO

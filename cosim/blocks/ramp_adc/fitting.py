@@ -157,14 +157,20 @@ class _Points:
         self.bias = data["bias_conductance"].values
         self.offset = data["comparator_offset"].values
         self.v_read = data["v_read"].values
+        self.c_fb = data["c_fb"].values if "c_fb" in data.coords else np.full(len(self.v_read), config.c_fb)
         self.measured = data["threshold"].values
         self.lsb = data["gain"].values[:, None] * lsb_at_thresholds(config.activation, config.bits)
 
     def levels(self, which: NDArray[np.bool_]) -> Array:
         """Ramp levels that follow from the conductances [V], shape (chosen samples, thresholds)."""
-        sign = self.sign if self.signs is None else self.signs[which]
-        levels = column_levels(self.ramp[which], self.bias[which], sign, self.config, self.pulse)
-        return np.asarray(levels * (self.v_read[which] / self.config.v_read)[:, None])
+        levels = np.empty((int(which.sum()), self.ramp.shape[1] + 1))
+        c_fb = self.c_fb[which]
+        for value in np.unique(c_fb):
+            mine = c_fb == value
+            config = self.config.model_copy(update={"c_fb": float(value)})
+            sign = self.sign if self.signs is None else self.signs[which][mine]
+            levels[mine] = column_levels(self.ramp[which][mine], self.bias[which][mine], sign, config, self.pulse)
+        return levels * (self.v_read[which] / self.config.v_read)[:, None]
 
     def predict(self, values: Array, which: NDArray[np.bool_]) -> Array:
         """Thresholds [V] for values of `TRIP_PARAMETERS`."""

@@ -237,6 +237,19 @@ def test_a_pulse_that_does_not_fit_the_clock_is_refused_at_once() -> None:
         RampAdcConfig(t_pulse=20e-9)
 
 
+def test_an_ordinary_linear_converter_by_itself(pool: SimulatorPool) -> None:
+    """`ramp = "fixed"`: every chip has the reference's straight ramp, and errs by its comparator alone."""
+    config = RampAdcConfig(bits=2, ramp="fixed")
+    data = characterise(config, chips=2, v_reads=(), pool=pool, show_progress=False)
+    assert (data["status"].values == 0).all() and set(data["ramp"].values) == {"fixed"}
+    levels = data["ramp_level"].values
+    np.testing.assert_allclose(np.diff(levels), np.diff(levels)[0, 0], rtol=1e-6)
+    step = np.diff(levels)[0, 0]
+    moved = (data["threshold"].values - levels - data["comparator_offset"].values[:, None]) / step
+    assert np.abs(moved).max() < 0.1  # [LSB]: the comparator's lag behind the staircase
+    assert np.isnan(float(data["integrator_energy"])) and (data["missing_codes"].values == 0).all()
+
+
 def test_the_feedback_capacitor_cancels_as_the_read_voltage_does(pool: SimulatorPool) -> None:
     """Ramp and MAC result are both on C_fb: 20 % less moves the fixed ramp by up to 0.6 LSB, the column's by the
     comparator's millivolts alone. Two comparators of the chip share its ramp and differ in their offset.

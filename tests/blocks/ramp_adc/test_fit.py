@@ -29,7 +29,8 @@ def planted(template: xr.Dataset, noise: float = 0.0, seed: int = 0) -> xr.Datas
     for n in range(data.sizes["sample"]):
         if data["ramp"].values[n] != "column":
             continue
-        config = RampAdcConfig(bits=len(data["code"]).bit_length(), v_read=float(data["v_read"].values[n]))
+        v_read, c_fb = (float(data[name].values[n]) for name in ("v_read", "c_fb"))
+        config = RampAdcConfig(bits=len(data["code"]).bit_length(), v_read=v_read, c_fb=c_fb)
         levels = column_levels(data["ramp_conductance"].values[n], data["bias_conductance"].values[n], -1, config)
         data["threshold"][n] = trip_points(levels, data["comparator_offset"].values[n], PLANTED)
         volts = lsb_voltages(config, float(data["gain"].values[n]))
@@ -62,6 +63,26 @@ def test_planted_parameters_are_found(three_bits: xr.Dataset) -> None:
         parameter = model.parameters[name]
         assert isinstance(parameter.low, float) and isinstance(parameter.high, float)
         assert parameter.low <= model.value(name) <= parameter.high
+
+
+def test_samples_at_another_capacitor_are_compared_and_not_fitted(three_bits: xr.Dataset) -> None:
+    other = three_bits.copy(deep=True)
+    moved = (other["chip"].values == 1) & (other["v_read"].values == 0.25)
+    other = other.assign_coords(c_fb=other["c_fb"].copy(data=np.where(moved, 4e-12, other["c_fb"].values)))
+    other = other.assign_coords(gain=other["gain"].copy(data=np.where(moved, 1.25, 1.0) * other["gain"].values))
+    data = planted(other)
+    assert np.abs(data["threshold"].values[moved] / planted(three_bits)["threshold"].values[moved]).mean() > 1.1
+    model = fit(data)
+    assert model.error.points == fit(planted(three_bits)).error.points - 7
+    np.testing.assert_allclose(compare(model, data).error[moved], 0.0, atol=1e-7)
+
+
+def test_offsets_that_the_model_draws_are_in_its_domain(three_bits: xr.Dataset) -> None:
+    model = fit(three_bits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for offset in model.draw_offsets(2000, np.random.default_rng(3)):
+            model.thresholds(model.ramp_target, model.bias_target, offset)
 
 
 def test_intervals_hold_what_they_promise(three_bits: xr.Dataset) -> None:
