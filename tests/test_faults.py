@@ -165,6 +165,7 @@ LAB = [
     Fault("code out of range", "adc_thresholds.csv", edit("A1,7,", "A1,8,"),
           ("'code'", "value 8", "line 9", "3-bit converter", "1 to 7")),
     Fault("no whole number", "adc_thresholds.csv", edit("A1,2,", "A1,2.5,"), ("'2.5'", "line 4", "whole number")),
+    Fault("too large", "adc_thresholds.csv", edit("A1,2,", "A1,2e999,"), ("'2e999'", "line 4", "too large")),
     Fault("code missing", "adc_thresholds.csv", edit("A1,2,", "A1,,"), ("'code'", "line 4", "blank")),
     Fault("point twice", "adc_thresholds.csv", edit("A1,2,", "A1,3,"), ("line 5", "line 4 already")),
     Fault("decimal comma", "adc_thresholds.csv", edit("A1,2,926.19", "A1,2,926,19"),

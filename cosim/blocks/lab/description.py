@@ -7,6 +7,7 @@ in one table are one `[[series]]` each.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -228,6 +229,8 @@ def _values(
             values.append(float("nan"))
             continue
         value = float(number * factor + offset)
+        if not math.isfinite(value):
+            raise cell.refuse("this number is too large")
         if quantity.unit == "whole" and value != int(value):
             raise cell.refuse("not a whole number")
         values.append(_in_range(value, quantity, cell.refuse, f"{cell.text} {column.unit or ''}".strip()))
