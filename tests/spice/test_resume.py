@@ -42,7 +42,7 @@ from cosim.spice import SimulatorPool
 if __name__ == "__main__":
     with SimulatorPool(2) as pool:
         crossbar.characterise(
-            crossbar.Config(rows=32, columns=32),
+            crossbar.Config(rows=24, columns=24),
             measurements=("currents",), arrays=6, vectors=30, pool=pool, show_progress=False,
         )
 """
@@ -51,7 +51,7 @@ if __name__ == "__main__":
 def larger(pool: SimulatorPool) -> xr.Dataset:
     """What the script makes."""
     return crossbar.characterise(
-        crossbar.Config(rows=32, columns=32),
+        crossbar.Config(rows=24, columns=24),
         measurements=("currents",), arrays=6, vectors=30, pool=pool, show_progress=False,
     )  # fmt: skip
 
