@@ -20,6 +20,8 @@ MEASURED_ON_THE_MACHINE = {"simulation_time"}  # wall times
 # which are 1e-3 and finer; where a waveform crosses a level, its slope divides that. Rows agree to 1e-6 as a rule.
 DEFAULT_SHARE = 1e-3
 DEFAULT_SHARE_OF_TIMES = 1e-2
+# A figure that is zero but for rounding: a thousandth of what the simulator's tolerances resolve.
+FLOORS = {"V": 1e-9, "A": 1e-15, "LSB": 1e-6, "1": 1e-9}
 
 
 def tolerance_of(variable: xr.DataArray) -> Any:
@@ -33,7 +35,8 @@ def tolerance_of(variable: xr.DataArray) -> Any:
     absolute = re.fullmatch(r"([\d.e+-]+) (\S+)", stated)
     if absolute and absolute[2] == unit:
         return float(absolute[1])
-    return (DEFAULT_SHARE_OF_TIMES if unit == "s" else DEFAULT_SHARE) * np.nanmax(size, initial=0.0)
+    share_of_largest = DEFAULT_SHARE_OF_TIMES if unit == "s" else DEFAULT_SHARE
+    return max(share_of_largest * np.nanmax(size, initial=0.0), FLOORS.get(unit, 0.0))
 
 
 def test_one_worker_finds_what_two_find_bit_for_bit(again: Any, smallest: Smallest, pool: SimulatorPool) -> None:
