@@ -151,14 +151,14 @@ def test_a_transfer_curve_gives_its_thresholds(tmp_path: Path) -> None:
 
 
 def test_noise_averages_out_of_a_transfer_curve(tmp_path: Path) -> None:
-    """1.5 mV of Gaussian noise, 400 conversions an input at steps of 1 mV.
+    """1.5 mV of Gaussian noise, 100 conversions an input at steps of 1 mV.
 
     The estimate is the mean of the noise's distribution: unbiased, of variance sum p (1 - p) / n step^2, about
-    step sigma / (n sqrt(pi)), so 46 uV; five sigma are allowed.
+    step sigma / (n sqrt(pi)), so 92 uV; five sigma are allowed.
     """
     rng = np.random.default_rng(2)
-    true, sigma, step, count = np.array([-0.1003, 0.0021, 0.1507]), 1.5e-3, 1e-3, 400
-    inputs = np.repeat(np.arange(-300, 301) * step, count)
+    true, sigma, step, count = np.array([-0.1003, 0.0021, 0.1507]), 1.5e-3, 1e-3, 100
+    inputs = np.repeat(np.arange(-200, 201) * step, count)
     codes = ((inputs + sigma * rng.standard_normal(len(inputs)))[:, None] > true).sum(axis=1)
     data = import_lab(write_transfer(tmp_path, inputs, codes))
     expected = np.sqrt(step * sigma / (count * np.sqrt(np.pi)))
