@@ -236,16 +236,17 @@ def energy_of(result: Result, number: int, config: ComparatorConfig) -> float:
 def kickback_of(result: Result, number: int, config: ComparatorConfig) -> tuple[float, float, float]:
     """(disturbance of an input [V], charge through its pin [C], disturbance of the difference [V]), each at its peak.
 
-    Of the two inputs of a clocked comparator the one that suffers more.
+    Of the two inputs of a clocked comparator the one that suffers more. The charge is what the source's capacitor took
+    and what its resistor led away: the pin's own current is spiky, and less well known between time points.
     """
     time = result["time"]
     pins = ("p", "n") if config.clocked else ("p",)
     moves, charges = [], []
     for pin in pins:
-        voltage, current = result[f"v({pin}{number})"], result[f"i(vq{pin}{number})"]
-        moves.append(voltage - voltage[0])
-        steps = np.diff(time) * (current[1:] + current[:-1]) / 2
-        charges.append(np.abs(np.cumsum(steps)).max())
+        move = result[f"v({pin}{number})"] - result[f"v({pin}{number})"][0]
+        through = np.concatenate([[0.0], np.cumsum(np.diff(time) * (move[1:] + move[:-1]) / 2)]) / config.r_source
+        moves.append(move)
+        charges.append(np.abs(through + config.c_source * move).max())
     peak = max(np.abs(move).max() for move in moves)
     difference = np.abs(moves[0] - moves[1]).max() if config.clocked else np.nan
     return float(peak), float(max(charges)), float(difference)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.comparator.linear import Trajectory
-from cosim.blocks.comparator.netlist import Copy, probes, start, static_deck, transient
+from cosim.blocks.comparator.netlist import SEARCH, Copy, probes, start, static_deck, transient
 from cosim.blocks.ramp_adc.search import ThresholdSearch
 from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
 from cosim.process import mismatch_of
@@ -93,7 +93,7 @@ def _deck(config: ComparatorConfig, v_cm: float, names: tuple[str, ...], mismatc
         copies.append(Copy(f"{v_cm + difference / 2:.12g}", f"{v_cm - difference / 2:.12g}", values))
         saves += [f"v(op{number})", f"v(on{number})", *(f"v(xc{number}.{node})" for node in inner or ())]
     end = start(config) + config.t_clock / 2
-    return transient(f"decisions of {len(copies)} chips", config, copies, end, saves)
+    return transient(f"decisions of {len(copies)} chips", config, copies, end, saves, tolerances=SEARCH)
 
 
 def _decisions(result: Result, count: int, config: ComparatorConfig) -> Array:

@@ -72,14 +72,18 @@ def test_no_decision_is_no_delay(pool: SimulatorPool) -> None:
 def test_all_corners(
     pool: SimulatorPool, netlist: str, process: str, corner: str, temperature: float, supply: float
 ) -> None:
-    settings = {"comparator": netlist, "process": process, "corner": corner, "temperature": temperature}
     nominal = ComparatorConfig(process=process).v_dd
-    config = ComparatorConfig(**settings, v_dd=nominal * supply)
-    data = characterise(
-        config, chips=4, overdrives=(1e-3, 1e-2, 1e-1), common_modes=(0.0,), pool=pool, show_progress=False
+    config = ComparatorConfig(
+        comparator=netlist, process=process, corner=corner, temperature=temperature, v_dd=nominal * supply
     )
+    with_noise = not config.clocked or corner == "SS"  # the slowest latch; the integral takes its time
+    data = characterise(
+        config, chips=4, overdrives=(1e-3, 1e-2, 1e-1), common_modes=(0.0,), with_noise=with_noise, pool=pool,
+        show_progress=False,
+    )  # fmt: skip
     assert not data["status"].values.any()
-    assert np.all(np.abs(data["offset"]) < 0.03) and np.all((data["noise"] > 1e-5) & (data["noise"] < 2e-3))
+    assert np.all(np.abs(data["offset"]) < 0.03)
+    assert not with_noise or 1e-5 < float(data["noise"][0]) < 1e-3
 
 
 def test_defaults_follow_process_supply_and_netlist() -> None:
