@@ -264,10 +264,10 @@ def test_pulses_shorter_than_their_edges_are_refused(pool: SimulatorPool) -> Non
 def test_a_comparator_that_does_not_simulate_is_named_with_its_kept_deck(pool: SimulatorPool, tmp_path: Path) -> None:
     text = netlist_path("comparator_two_stage").read_text()
     broken = tmp_path / "broken.cir"
-    broken.write_text(text.replace(" nmos w=8u", " no_such_model w=8u", 1))
+    broken.write_text(text.replace("c1 out vss 5f", "v1 out vss 1\nv2 out vss 2", 1))  # two sources against each other
     tile = SpiceTile(config(RampAdcConfig(bits=BITS, comparator=str(broken))), pool)
     with pytest.raises(CosimError, match="ngspice failed") as caught:
         tile.program(WEIGHTS, np.random.default_rng(1))
     assert caught.value.file is not None
-    assert "no_such_model" in Path(caught.value.file).read_text()
+    assert "v2 out vss 2" in Path(caught.value.file).read_text()
     assert Path(caught.value.file).with_name("log.txt").is_file()

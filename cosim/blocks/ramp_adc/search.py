@@ -49,7 +49,6 @@ class ThresholdSearch:
         self.high = np.full_like(self.guess, np.inf)
         self._before: tuple[Array, Array] | None = None
         self.last_slope = np.full_like(self.guess, self.slope)
-        self._widths = [np.full_like(self.guess, np.inf), np.full_like(self.guess, np.inf)]
 
     @property
     def last(self) -> tuple[Array, Array]:
@@ -82,16 +81,13 @@ class ThresholdSearch:
         # Aim a little beyond the threshold, so that the other side of the bracket closes on it.
         step += np.where(r < 0, 0.3, -0.3) * self.tolerance
         bracketed = np.isfinite(self.low) & np.isfinite(self.high)
-        if self._before is not None:
+        if self._before is not None and self.rounds > PATIENCE:
             # Still on the same side: the circuit's slope is not what it shows here, so the steps grow.
             least = np.minimum(2.0 * np.abs(x - self._before[0]), self.widest)
             step = np.where(bracketed, step, np.where(r < 0, 1.0, -1.0) * np.maximum(np.abs(step), least))
         target = x + step
         outside = bracketed & ~((target > self.low) & (target < self.high))
-        # A bracket that two rounds have not halved is halved; after many rounds every bracket is.
-        width = np.where(bracketed, self.high - self.low, np.inf)
-        slow = bracketed & ((width > 0.5 * self._widths[0]) | (self.rounds > PATIENCE))
-        self._widths = [self._widths[1], width]
+        slow = bracketed & (self.rounds > PATIENCE)  # and every bracket is halved
         self.guess = np.where(outside | slow | self.done, self.value, target)
         self._before = (x, r)
 
