@@ -68,8 +68,9 @@ def test_kickback_conserves_charge(clocked: ComparatorConfig, pool: SimulatorPoo
     through = np.concatenate([[0], np.cumsum(np.diff(time) * (current[1:] + current[:-1]) / 2)])
     peak, charge, difference = kickback_of(result, 0, clocked)
     # By the source's resistor and capacitor, and by the pin's own current, which is a series of spikes.
-    assert charge == pytest.approx(np.abs(through).max(), rel=0.02)
-    assert peak == pytest.approx(np.abs(result["v(p0)"] - result["v(p0)"][0]).max())
+    assert charge == pytest.approx(np.abs(through).max(), rel=0.03)
+    # The peak is that of the input that suffers more.
+    assert peak == pytest.approx(max(np.abs(result[pin] - result[pin][0]).max() for pin in ("v(p0)", "v(n0)")))
     # No more than the gate-drain and gate-source capacitance can give: 8 um x 0.18 um x 8.4 fF/um^2 and overlap.
     assert 0.1e-15 < charge < 1.8 * 25e-15
     assert difference < peak

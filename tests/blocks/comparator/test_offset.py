@@ -142,9 +142,11 @@ def test_strongarm_sigma_over_chips(clocked: ComparatorConfig, pool: SimulatorPo
     found = find_offsets(clocked, clocked.v_cm, names, mismatch, trajectory, pool)
     assert found.status == 0
     value = dict(zip(names, mismatch[1:].T, strict=True))
-    rest = found.values[1:] - (value["dvt1"] - value["dvt2"])
-    # The pair's thresholds are by far the most of it: what is left is uncorrelated with them and smaller.
-    assert np.std(rest) < 0.7 * np.std(found.values[1:])
-    assert abs(np.corrcoef(rest, value["dvt1"] - value["dvt2"])[0, 1]) < 0.3  # 3 / sqrt(100)
+    difference = value["dvt1"] - value["dvt2"]
+    weight = float(np.polyfit(difference, found.values[1:], 1)[0])
+    # The pair's thresholds are by far the most of it, with a weight as in the test above; an uncorrelated rest moves it
+    # by its own sigma over theirs and the root of 100, some 8 %.
+    assert 0.8 < weight < 1.45
+    assert np.std(found.values[1:] - weight * difference) < 0.8 * np.std(found.values[1:])
     pair = 4.1e-9 / np.sqrt(8e-6 * 0.18e-6)
-    assert pair * 0.85 < np.std(found.values[1:]) < 1.5 * pair
+    assert pair * 0.85 < np.std(found.values[1:]) < 2 * pair
