@@ -50,7 +50,7 @@ def test_the_equation_by_hand() -> None:
         for k in range(3):
             level, step = levels[chip, k], levels[chip, k] - levels[chip, max(k - 1, 0)]
             expected = level + offset + 1e-3 + 2e-3 * level + step * (0.1 + 0.2 * level + 0.3 * step)
-            assert got[chip, k] == pytest.approx(expected, rel=1e-14)
+            assert got[chip, k] == pytest.approx(expected, rel=1e-14, abs=0)
     assert len(trip_terms(levels)) == len(TRIP_PARAMETERS)
     np.testing.assert_allclose(trip_points(levels, 0.0, np.zeros(5)), levels)
 
@@ -108,8 +108,8 @@ def test_chips_that_the_fit_did_not_see(request: pytest.FixtureRequest, name: st
     comparison = compare(model, data)
     held = comparison.held_out
     assert set(data["chip"].values[held]) == {n for n in data["chip"].values if n % 2 == 1 and n > 0}
-    assert model.error.rms == pytest.approx(np.sqrt(np.mean(comparison.error[held] ** 2)), rel=1e-12)
-    assert model.error.maximum == pytest.approx(np.abs(comparison.error[held]).max(), rel=1e-12)
+    assert model.error.rms == pytest.approx(np.sqrt(np.mean(comparison.error[held] ** 2)), rel=1e-12, abs=0)
+    assert model.error.maximum == pytest.approx(np.abs(comparison.error[held]).max(), rel=1e-12, abs=0)
     assert model.error.points == held.sum() * data.sizes["code"]
     # In LSB of the output: the volts of a threshold's error over alpha LSB / g'(x).
     lsb = np.abs((comparison.predicted - comparison.measured)[held] / comparison.error[held])
@@ -139,7 +139,7 @@ def test_the_model_predicts_what_the_comparison_says(three_bits: xr.Dataset) -> 
     np.testing.assert_allclose(volts, compare(model, three_bits).predicted[chip], rtol=1e-12)
     gain = float(three_bits["gain"].values[chip])
     np.testing.assert_allclose(model.thresholds(ramp, bias, offset, 0.25), volts / gain, rtol=1e-12)
-    assert model.mac_gain(0.25) == pytest.approx(gain, rel=1e-12)
+    assert model.mac_gain(0.25) == pytest.approx(gain, rel=1e-12, abs=0)
     many = model.thresholds(np.stack([ramp, ramp]), np.stack([bias, bias]), np.array([offset, 0.0]))
     assert many.shape == (2, 7)
 
@@ -170,10 +170,10 @@ def test_the_statistics_of_offsets_and_energies(three_bits: xr.Dataset) -> None:
     offsets = three_bits["comparator_offset"].values
     assert model.value("offset_mean") == offsets[0]  # the nominal comparator's
     sigma = model.parameters["offset_sigma"]
-    assert sigma.value == pytest.approx(offsets[1:9].std(ddof=1), rel=1e-12)
+    assert sigma.value == pytest.approx(offsets[1:9].std(ddof=1), rel=1e-12, abs=0)
     # 7 degrees of freedom: sqrt(7 / 16.01) and sqrt(7 / 1.690).
     assert (sigma.low, sigma.high) == pytest.approx((0.6612 * sigma.value, 2.0353 * sigma.value), rel=1e-3)  # type: ignore[operator]
-    assert model.value("ramp_energy") == pytest.approx(three_bits["ramp_energy"].values[1:9].mean(), rel=1e-12)
+    assert model.value("ramp_energy") == pytest.approx(three_bits["ramp_energy"].values[1:9].mean(), rel=1e-12, abs=0)
     drawn = model.draw_offsets(4000, np.random.default_rng(1))
     assert drawn.mean() == pytest.approx(model.value("offset_mean"), abs=4 * model.value("offset_sigma") / 60)
     assert drawn.std() == pytest.approx(model.value("offset_sigma"), rel=0.05)

@@ -21,6 +21,7 @@ from cosim.blocks.ramp_adc.netlist import (
 )
 from cosim.blocks.ramp_adc.timing import EDGE, pulse, pwl
 from cosim.errors import CosimError
+from cosim.resources import read_netlist
 from cosim.spice import Deck, Result, SimulatorPool
 
 Array = NDArray[np.float64]
@@ -50,7 +51,7 @@ def good(result: Result) -> Result:
 def test_the_timeline() -> None:
     config = RampAdcConfig(bits=3)
     times = timeline(config, 4)
-    assert [times.bias_start(cell) for cell in range(4)] == pytest.approx([20e-9, 40e-9, 60e-9, 80e-9])
+    assert [times.bias_start(cell) for cell in range(4)] == pytest.approx([20e-9, 40e-9, 60e-9, 80e-9], abs=0)
     # Reset, four bias cells, one period to settle: the first level is read at the end of the sixth.
     np.testing.assert_allclose(times.edges, 20e-9 * np.arange(6, 13))
     np.testing.assert_allclose(times.edges - times.samples, 2 * EDGE)
@@ -64,8 +65,8 @@ def test_a_clock_that_is_too_short_is_refused() -> None:
 
 
 def test_pulses_have_the_stated_area() -> None:
-    assert area(pwl(pulse(3e-9, 7e-9, 0.25, 0.75)), 0.25) == pytest.approx(0.5 * 7e-9)
-    assert area(pwl(pulse(3e-9, 7e-9, 1.0, 0.8)), 1.0) == pytest.approx(-0.2 * 7e-9)
+    assert area(pwl(pulse(3e-9, 7e-9, 0.25, 0.75)), 0.25) == pytest.approx(0.5 * 7e-9, abs=0)
+    assert area(pwl(pulse(3e-9, 7e-9, 1.0, 0.8)), 1.0) == pytest.approx(-0.2 * 7e-9, abs=0)
 
 
 def test_row_pulses_and_word_lines_of_the_column() -> None:
@@ -78,11 +79,11 @@ def test_row_pulses_and_word_lines_of_the_column() -> None:
     assert len(rows) == len(words) == 6 + len(design.bias)
     for number, (row, word) in enumerate(zip(rows, words, strict=True)):
         sign = 1 if row.startswith("Vb") else -1  # bias cells pull the ramp down: a row above V_CLP
-        assert area(row, 1.0) == pytest.approx(sign * 0.2 * 10e-9, rel=1e-9)
+        assert area(row, 1.0) == pytest.approx(sign * 0.2 * 10e-9, rel=1e-9, abs=0)
         at, on = pwl_points(word)
         driven, _ = pwl_points(row)
         start = times.t_clock * (1 + number) + (times.t_clock if number >= len(design.bias) else 0.0)
-        assert at[1] == pytest.approx(start) and on[2] == on[3] == on.max()
+        assert at[1] == pytest.approx(start, abs=0) and on[2] == on[3] == on.max()
         assert at[2] <= driven[1] * (1 + 1e-9) and driven[-1] < at[3]  # the cell is open around its whole pulse
         sample = times.samples[max(number - len(design.bias) + 1, 0)]
         assert at[-1] < sample or number < len(design.bias)  # and closed again when the comparators are read
@@ -116,7 +117,7 @@ def test_each_lane_shows_each_of_its_inputs_in_time(lanes: int) -> None:
 def test_clock_pulses_are_one_count_each() -> None:
     times = timeline(RampAdcConfig(bits=3), 4)
     line = clock_lines(times, RampAdcConfig(bits=3))[0]
-    assert area(line, 0.0) == pytest.approx(7 * 3 * EDGE, rel=1e-9)
+    assert area(line, 0.0) == pytest.approx(7 * 3 * EDGE, rel=1e-9, abs=0)
     at, high = pwl_points(line)
     np.testing.assert_allclose(np.interp(times.samples, at, high), 1.0)
 
@@ -193,10 +194,10 @@ def test_charges_balance(pool: SimulatorPool) -> None:
     # Charge through the column = C_fb times the level; the swing is V_read T sum(G_eff).
     np.testing.assert_allclose(charge, config.c_fb * levels, atol=1e-6 * config.c_fb * np.ptp(levels))
     swing = config.v_read * config.t_pulse * effective_conductance(design.ramp, config).sum()
-    assert charge[-1] - charge[0] == pytest.approx(swing, rel=1e-6)
+    assert charge[-1] - charge[0] == pytest.approx(swing, rel=1e-6, abs=0)
     # Energy: what the cells dissipate is that charge, up and down, through V_read.
     through = swing + abs(charge[0])
-    assert result["v(eread)"][-1] * 1e-12 == pytest.approx(config.v_read * through, rel=2e-3)
+    assert result["v(eread)"][-1] * 1e-12 == pytest.approx(config.v_read * through, rel=2e-3, abs=0)
 
 
 @pytest.mark.parametrize("gain", [1e3, 1e2])
@@ -250,7 +251,7 @@ def test_pulses_of_graded_width_have_their_share_of_the_area() -> None:
     lines = column_lines(config, np.full(6, 1e-4), np.full(3, 1e-4), -1, pulses=shares)
     for n, share in enumerate(shares):
         line = next(line for line in lines if line.startswith(f"Vr{n} "))
-        assert area(line, 1.0) == pytest.approx(-0.2 * 10e-9 * share, rel=1e-6)
+        assert area(line, 1.0) == pytest.approx(-0.2 * 10e-9 * share, rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize(("bits", "codes"), [(3, range(8)), (5, (0, 1, 5, 13, 18, 24, 30, 31))])
@@ -295,17 +296,18 @@ def test_supply_energy_counts_comparators_and_bias(pool: SimulatorPool) -> None:
         energies.append(result["v(evdd)"][-1] * 1e-12)
         # What the reference current takes, and nothing else, whatever the comparators do.
         bias = config.v_dd * config.i_bias * times.end
-        assert result["v(ebias)"][-1] * 1e-12 == pytest.approx(bias, rel=1e-3)
+        assert result["v(ebias)"][-1] * 1e-12 == pytest.approx(bias, rel=1e-3, abs=0)
     assert energies[0] == 0.0
     # At time zero all nodes start at ground, and the reference current takes longer to charge more mirror gates.
-    assert energies[2] == pytest.approx(4 * energies[1], rel=0.02)
+    assert energies[2] == pytest.approx(4 * energies[1], rel=0.02, abs=0)
     # The tail carries twice the reference current; the second stage once, or nothing while its output is low.
     assert 1.9 * bias < energies[1] < 3.1 * bias
 
 
 def test_probes_are_read_from_the_netlist(tmp_path: Path) -> None:
     assert probes(RampAdcConfig()) == ("o1", "o2")
-    (tmp_path / "mine.cir").write_text("* a comparator\n.subckt comparator inp inn out bias vdd vss\n.ends\n")
+    text = read_netlist("comparator_two_stage")
+    (tmp_path / "mine.cir").write_text("\n".join(x for x in text.splitlines() if not x.startswith("* probes")) + "\n")
     assert probes(RampAdcConfig(comparator=str(tmp_path / "mine.cir"))) == ()
     for name in (str(tmp_path / "nowhere.cir"), "comparator_two_stag"):
         with pytest.raises(CosimError, match="comparator"):

@@ -31,7 +31,7 @@ def test_reset_noise_is_kt_over_c() -> None:
     """sqrt(kT / C) is 28.8 uV at 5 pF and 27 deg C; two integrators."""
     assert reset_noise(CONFIG) == pytest.approx(np.sqrt(2) * 28.79e-6, rel=1e-3)
     hot = RampAdcConfig(temperature=125.0, c_fb=1.25e-12)
-    assert reset_noise(hot) == pytest.approx(2 * np.sqrt(398.15 / 300.15) * reset_noise(CONFIG), rel=1e-9)
+    assert reset_noise(hot) == pytest.approx(2 * np.sqrt(398.15 / 300.15) * reset_noise(CONFIG), rel=1e-9, abs=0)
 
 
 def test_thermal_noise_of_the_cells_by_hand() -> None:
@@ -39,7 +39,7 @@ def test_thermal_noise_of_the_cells_by_hand() -> None:
     chip = nominal_chip(CONFIG)
     thermal, _ = column_noise(chip, CONFIG)
     g = effective_conductance(np.concatenate([chip.bias, chip.ramp]), CONFIG).sum()
-    assert thermal[-1] == pytest.approx(np.sqrt(2 * BOLTZMANN * 300.15 * 10e-9 * g) / 5e-12, rel=1e-9)
+    assert thermal[-1] == pytest.approx(np.sqrt(2 * BOLTZMANN * 300.15 * 10e-9 * g) / 5e-12, rel=1e-9, abs=0)
     assert (np.diff(thermal) > 0).all() and thermal.shape == (31,)
 
 
@@ -84,12 +84,12 @@ def test_drivers_take_the_charges_that_are_known(pool: SimulatorPool) -> None:
     chip = nominal_chip(CONFIG)
     lines = len(chip.bias) + len(chip.ramp)
     found = driver_energies(pool.run([driver_deck(CONFIG, chip)])[0])
-    assert found["word_line_energy"] == pytest.approx(lines * CONFIG.c_line * CONFIG.v_dd**2, rel=1e-3)
+    assert found["word_line_energy"] == pytest.approx(lines * CONFIG.c_line * CONFIG.v_dd**2, rel=1e-3, abs=0)
     charges = [CONFIG.v_read * CONFIG.t_pulse * effective_conductance(g, CONFIG).sum() for g in (chip.ramp, chip.bias)]
-    assert found["integrator_energy"] == pytest.approx(CONFIG.v_dd * charges[0], rel=2e-3)
+    assert found["integrator_energy"] == pytest.approx(CONFIG.v_dd * charges[0], rel=2e-3, abs=0)
     rows = CONFIG.v_dd * (charges[1] + lines * CONFIG.c_line * CONFIG.v_read)
     # While a row returns to V_CLP its cell still takes a part of the line's charge: some 5 % of the lines' share.
-    assert found["row_energy"] == pytest.approx(rows, rel=0.08) and found["row_energy"] < rows
+    assert found["row_energy"] == pytest.approx(rows, rel=0.08, abs=0) and found["row_energy"] < rows
 
 
 def test_energies_and_time_of_the_data_set(three_bits: xr.Dataset) -> None:
