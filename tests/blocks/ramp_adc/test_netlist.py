@@ -65,7 +65,7 @@ def test_a_clock_that_is_too_short_is_refused() -> None:
 
 
 def test_pulses_have_the_stated_area() -> None:
-    assert area(pwl(pulse(3e-9, 7e-9, 0.25, 0.75)), 0.25) == pytest.approx(0.5 * 7e-9, abs=0)
+    assert area(pwl(pulse(3e-9, 7e-9, 0.25, 0.75)), 0.25) == pytest.approx(0.5 * 7e-9, rel=1e-12, abs=0)
     assert area(pwl(pulse(3e-9, 7e-9, 1.0, 0.8)), 1.0) == pytest.approx(-0.2 * 7e-9, abs=0)
 
 
