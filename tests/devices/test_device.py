@@ -66,11 +66,11 @@ def test_defaults_of_the_spice_model_are_those_of_the_parameters(name: str) -> N
     device = load_device(name)
     for cell in READ_CELLS:
         stated = defaults(device.model_text(), cell)
-        assert (stated["v_read"], stated["v_0"]) == pytest.approx((device.v_read, device.v_0), rel=1e-12)
+        assert (stated["v_read"], stated["v_0"]) == pytest.approx((device.v_read, device.v_0), rel=1e-12, abs=0)
     if device.dynamic is not None:
         stated = defaults(device.model_text(), device.dynamic.subcircuit)
-        assert {key: stated[key] for key in device.model} == pytest.approx(device.model, rel=1e-12)
-        assert stated[device.dynamic.start] == pytest.approx(device.dynamic.state_off, rel=1e-12)
+        assert {key: stated[key] for key in device.model} == pytest.approx(device.model, rel=1e-12, abs=0)
+        assert stated[device.dynamic.start] == pytest.approx(device.dynamic.state_off, rel=1e-12, abs=0)
         assert set(stated) - set(device.model) <= {device.dynamic.start, device.dynamic.ambient}
 
 

@@ -119,7 +119,7 @@ def test_read_noise_is_relative_and_new_in_every_read() -> None:
 def test_conductance_is_what_a_read_at_v_read_sees(conductance: float) -> None:
     for sign in (1, -1):
         seen = current(sign * DEVICE.v_read, conductance, DEVICE)
-        assert seen == pytest.approx(sign * conductance * DEVICE.v_read, rel=1e-14)
+        assert seen == pytest.approx(sign * conductance * DEVICE.v_read, rel=1e-14, abs=0)
 
 
 def test_current_follows_the_sinh_law() -> None:

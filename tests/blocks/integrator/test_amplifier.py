@@ -84,7 +84,7 @@ def test_held_output_decays(amplifier: xr.Dataset) -> None:
 def test_energy_of_an_idle_period(amplifier: xr.Dataset) -> None:
     """Nothing to integrate: class A current times supply times period, the reset's inverter and wiring aside."""
     expected = 1.8 * float(amplifier["supply_current"]) * IntegratorConfig().t_clock
-    assert float(amplifier["energy"][1]) == pytest.approx(expected, rel=1e-3)
+    assert float(amplifier["energy"][1]) == pytest.approx(expected, rel=1e-3, abs=0)
 
 
 def macro_deck(data: xr.Dataset, charge: float) -> tuple[IntegratorConfig, Deck]:

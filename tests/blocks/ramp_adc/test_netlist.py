@@ -51,7 +51,7 @@ def good(result: Result) -> Result:
 def test_the_timeline() -> None:
     config = RampAdcConfig(bits=3)
     times = timeline(config, 4)
-    assert [times.bias_start(cell) for cell in range(4)] == pytest.approx([20e-9, 40e-9, 60e-9, 80e-9], abs=0)
+    assert [times.bias_start(cell) for cell in range(4)] == pytest.approx([20e-9, 40e-9, 60e-9, 80e-9], rel=1e-12, abs=0)
     # Reset, four bias cells, one period to settle: the first level is read at the end of the sixth.
     np.testing.assert_allclose(times.edges, 20e-9 * np.arange(6, 13))
     np.testing.assert_allclose(times.edges - times.samples, 2 * EDGE)
@@ -66,7 +66,7 @@ def test_a_clock_that_is_too_short_is_refused() -> None:
 
 def test_pulses_have_the_stated_area() -> None:
     assert area(pwl(pulse(3e-9, 7e-9, 0.25, 0.75)), 0.25) == pytest.approx(0.5 * 7e-9, rel=1e-12, abs=0)
-    assert area(pwl(pulse(3e-9, 7e-9, 1.0, 0.8)), 1.0) == pytest.approx(-0.2 * 7e-9, abs=0)
+    assert area(pwl(pulse(3e-9, 7e-9, 1.0, 0.8)), 1.0) == pytest.approx(-0.2 * 7e-9, rel=1e-12, abs=0)
 
 
 def test_row_pulses_and_word_lines_of_the_column() -> None:
@@ -83,7 +83,7 @@ def test_row_pulses_and_word_lines_of_the_column() -> None:
         at, on = pwl_points(word)
         driven, _ = pwl_points(row)
         start = times.t_clock * (1 + number) + (times.t_clock if number >= len(design.bias) else 0.0)
-        assert at[1] == pytest.approx(start, abs=0) and on[2] == on[3] == on.max()
+        assert at[1] == pytest.approx(start, rel=1e-12, abs=0) and on[2] == on[3] == on.max()
         assert at[2] <= driven[1] * (1 + 1e-9) and driven[-1] < at[3]  # the cell is open around its whole pulse
         sample = times.samples[max(number - len(design.bias) + 1, 0)]
         assert at[-1] < sample or number < len(design.bias)  # and closed again when the comparators are read
