@@ -51,7 +51,9 @@ def good(result: Result) -> Result:
 def test_the_timeline() -> None:
     config = RampAdcConfig(bits=3)
     times = timeline(config, 4)
-    assert [times.bias_start(cell) for cell in range(4)] == pytest.approx([20e-9, 40e-9, 60e-9, 80e-9], rel=1e-12, abs=0)
+    assert [times.bias_start(cell) for cell in range(4)] == pytest.approx(
+        [20e-9, 40e-9, 60e-9, 80e-9], rel=1e-12, abs=0
+    )
     # Reset, four bias cells, one period to settle: the first level is read at the end of the sixth.
     np.testing.assert_allclose(times.edges, 20e-9 * np.arange(6, 13))
     np.testing.assert_allclose(times.edges - times.samples, 2 * EDGE)
