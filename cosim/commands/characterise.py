@@ -223,10 +223,11 @@ def figures_of(data: Any, block: Any) -> dict[str, dict[str, Any]]:
         values = data[name].values.astype(float)
         if not np.isfinite(values).any():
             continue
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
         figures[name] = {
-            "minimum": float(np.nanmin(values)),
-            "mean": float(np.nanmean(values)),
-            "maximum": float(np.nanmax(values)),
+            "minimum": low,
+            "mean": min(max(float(np.nanmean(values)), low), high),  # rounding may leave a mean of equals beside them
+            "maximum": high,
             "unit": data[name].attrs["units"],
         }
     return figures
