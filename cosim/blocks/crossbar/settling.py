@@ -14,10 +14,21 @@ from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
 from cosim.blocks.crossbar.inputs import device_of
-from cosim.blocks.crossbar.measured import Measured, of_checked
+from cosim.blocks.crossbar.measured import Measured
 from cosim.blocks.crossbar.netlist import array_lines, supply_lines
 from cosim.blocks.crossbar.samples import draw_conductances, shapes_of, size_coords
-from cosim.blocks.halving import Figures, Relative, largest_change, run_checked, stacked, tolerance_text
+from cosim.blocks.halving import (
+    Checked,
+    Figures,
+    Relative,
+    all_keys,
+    largest_change,
+    run_checked,
+    stacked,
+    statuses,
+    tolerance_text,
+)
+from cosim.blocks.status import NOT_FOUND
 from cosim.seeds import stream
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances
 
@@ -26,7 +37,10 @@ Array = NDArray[np.float64]
 TOLERANCE = Relative(0.02, 1e-15)  # of a settling time [s]
 _LEAST_DELAY = 1e-13  # [s]; of an array without capacitances, whose currents follow the step's edge
 _EDGE = 0.01  # of the delay: the step rises so long
-_END = 10.0  # delays after the step; a thousandth is reached after about 3.5
+# Delays after the step. A large array is within a thousandth after about 3.5. In a small one the step couples through
+# the memristors' capacitance: a spike of some 25 times the final current, ln 25 = 3.2 time constants more.
+_END = 10.0
+_DOUBLINGS = 3  # of that window where a current still moves at its end: at most 80 delays
 _TRANSISTOR_CAPACITANCE = 3e-9  # [F/m] of channel width, about; only the length of the transient rests on it
 _STEP = {"1R": 0.2, "1T1R": 0.1}  # of the delay: longest time step
 
@@ -45,17 +59,18 @@ def line_delay(rows: int, columns: int, config: CrossbarConfig) -> float:
     return delay
 
 
-def settling_deck(conductances: Array, config: CrossbarConfig, law: CellKind = "linear") -> Deck:
+def settling_deck(conductances: Array, config: CrossbarConfig, law: CellKind = "linear", window: float = _END) -> Deck:
     """All word lines step from V_CLP to V_read above it; `conductances` of shape (rows, columns) [S].
 
-    The middle of the step's edge is at `step_time`. Saves `i(vc0)` ...: current into each clamp [A].
+    `window`: delays that are simulated after the step. The middle of the step's edge is at `step_time`. Saves `i(vc0)`
+    ...: current into each clamp [A].
     """
     rows, columns = conductances.shape
     delay = max(line_delay(rows, columns, config), _LEAST_DELAY)
     if config.cell == "1T1R":  # its channel and the lines charge the capacitances of gates, drains and sources
         resistance = config.r_driver * columns + config.r_clamp * rows + device_of(config).access_resistance
         delay += resistance * config.access_width * _TRANSISTOR_CAPACITANCE
-    edge, end = _EDGE * delay, (_END + 1) * delay
+    edge, end = _EDGE * delay, (window + 1) * delay
     high, low = config.v_clp + config.v_read, config.v_clp
     lines = [f"vdrive{i} r{i} 0 pwl(0 {low!r} {delay!r} {low!r} {delay + edge!r} {high!r})" for i in range(rows)]
     lines += supply_lines(config, columns)
@@ -70,10 +85,10 @@ def settling_deck(conductances: Array, config: CrossbarConfig, law: CellKind = "
     )
 
 
-def step_time(deck: Deck) -> float:
-    """Middle of the step's edge [s] of a `settling_deck`."""
+def step_time(deck: Deck, window: float = _END) -> float:
+    """Middle of the step's edge [s] of a `settling_deck` with that `window`."""
     end = float(deck.analyses[0].split()[2])
-    return end / (_END + 1) * (1 + _EDGE / 2)
+    return end / (window + 1) * (1 + _EDGE / 2)
 
 
 def settling_times(time: Array, currents: Array, start: float, fractions: Sequence[float]) -> Array:
@@ -115,23 +130,35 @@ def measure_settling(
 ) -> Measured:
     """Settling time of the slowest bit line of arrays of parts of the configured size.
 
-    `shares`: of the configured rows and columns. `fractions`: of the final current.
+    `shares`: of the configured rows and columns. `fractions`: of the final current. An array whose currents still move
+    at the end is simulated again for twice as long, `_DOUBLINGS` times at most; then it is not found.
     """
     sequence = stream(seed, "crossbar: settling")
     device = device_of(config)
     shapes = shapes_of(config, shares)
     generators = [np.random.default_rng(each) for each in sequence.spawn(len(shapes))]
-    decks = [
-        settling_deck(draw_conductances("uniform", *shape, device, own), config)
-        for shape, own in zip(shapes, generators, strict=True)
-    ]
+    cells = [draw_conductances("uniform", *shape, device, own) for shape, own in zip(shapes, generators, strict=True)]
 
-    def extract(result: Result, number: int) -> Figures:
-        currents = np.stack([result[name] for name in decks[number].saves], axis=1)
-        times = settling_times(result["time"], currents, step_time(decks[number]), fractions)
-        return {"settling_time": times.max(axis=1)}
+    def run(numbers: Sequence[int], window: float) -> list[Checked]:
+        decks = [settling_deck(cells[number], config, window=window) for number in numbers]
 
-    checked = run_checked(decks, extract, {"settling_time": TOLERANCE}, pool, label)
+        def extract(result: Result, place: int) -> Figures:
+            currents = np.stack([result[name] for name in decks[place].saves], axis=1)
+            times = settling_times(result["time"], currents, step_time(decks[place], window), fractions)
+            return {"settling_time": times.max(axis=1)}
+
+        return run_checked(decks, extract, {"settling_time": TOLERANCE}, pool, label)
+
+    checked = run(range(len(shapes)), _END)
+    keys = all_keys(checked)
+    for doubling in range(1, _DOUBLINGS + 1):
+        moving = [number for number, each in enumerate(checked) if each.status == NOT_FOUND]
+        if not moving:
+            break
+        longer = run(moving, _END * 2**doubling)
+        keys += all_keys(longer)
+        for number, each in zip(moving, longer, strict=True):
+            checked[number] = each
     times = stacked(checked, "settling_time")
     variables = {
         "settling_time": (
@@ -146,4 +173,4 @@ def measure_settling(
         "fraction": (("fraction",), np.array(fractions, dtype=np.float64), "1", "distance from the final current"),
     }
     moved = {"settling_time": (largest_change(checked, "settling_time"), tolerance_text(TOLERANCE, "s"))}
-    return of_checked(variables, coords, checked, moved)
+    return Measured(variables, coords, statuses(checked), keys, moved)

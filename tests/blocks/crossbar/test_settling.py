@@ -5,6 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CrossbarConfig
+from cosim.blocks.crossbar.inputs import device_of
+from cosim.blocks.crossbar.samples import draw_conductances
 from cosim.blocks.crossbar.settling import (
     line_delay,
     measure_settling,
@@ -13,6 +15,7 @@ from cosim.blocks.crossbar.settling import (
     step_time,
 )
 from cosim.blocks.status import OK
+from cosim.seeds import stream
 from cosim.spice import Deck, SimulatorPool
 
 Array = NDArray[np.float64]
@@ -56,6 +59,23 @@ def test_an_array_against_its_state_space(pool: SimulatorPool) -> None:
     got = found(deck, pool)
     # Seen 0.3 %: the edge of the step and the time step. Asked of a characterisation: 2 %.
     np.testing.assert_allclose(got, expected, rtol=0.01)
+
+
+def test_small_arrays_settle_though_the_step_couples_through_their_cells(pool: SimulatorPool) -> None:
+    # A quarter of 8 x 8: the spike by the cells' capacitance is some 25 times the final current and outlasts the
+    # window that larger arrays need. The same arrays by the state space, watched for as long as it takes.
+    config = CrossbarConfig(rows=8, columns=8)
+    data = measure_settling(config, (0.25, 0.5), FRACTIONS, 1, pool)
+    assert data.status.tolist() == [OK, OK]
+    assert len(data.keys) == 6  # two arrays and their halved steps, the smaller one once more for longer
+    device = device_of(config)
+    for size, sequence in enumerate(stream(1, "crossbar: settling").spawn(2)):
+        shape = (2, 2) if size == 0 else (4, 4)
+        cells = draw_conductances("uniform", *shape, device, np.random.default_rng(sequence))
+        grid = np.linspace(0, 40 * line_delay(*shape, config), 40001)
+        expected = settling_times(grid, step_response(cells, config, grid), 0.0, FRACTIONS).max(axis=1)
+        # The edge and the time step, as below; 2 % is asked of a characterisation.
+        np.testing.assert_allclose(data.variables["settling_time"][1][size], expected, rtol=0.02)
 
 
 def step_response(cells: Array, config: CrossbarConfig, times: Array) -> Array:
