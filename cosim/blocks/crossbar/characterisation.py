@@ -9,7 +9,7 @@ import xarray as xr
 
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.currents import measure_currents
-from cosim.blocks.crossbar.effective import measure_mappings
+from cosim.blocks.crossbar.effective import measure_mappings, weight_rooms
 from cosim.blocks.crossbar.faults import measure_stuck
 from cosim.blocks.crossbar.inputs import device_of
 from cosim.blocks.crossbar.leakage import measure_leakage
@@ -76,6 +76,8 @@ def characterise(
     for name, value in (("chips", chips), ("pulse_vectors", pulse_vectors)):
         if value < 1:
             raise CosimError("nothing to measure", key=name, value=value, allowed="1 or more")
+    if "mappings" in measurements:
+        weight_rooms(config, shares)  # refuses before anything is simulated
     pool = pool or default_pool()
     ways: dict[str, Callable[[str | None], Measured]] = {
         "currents": lambda label: measure_currents(config, arrays, vectors, sizes, seed, pool, label),

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.inputs import device_of
 from cosim.blocks.crossbar.mapping import BitSliced, Differential, Unipolar, WeightMapping
-from cosim.blocks.crossbar.measured import Measured, of_results
+from cosim.blocks.crossbar.measured import Measured
 from cosim.blocks.crossbar.netlist import clamp_currents, crossbar_deck
 from cosim.blocks.crossbar.samples import WEIGHT_SIGMA, shapes_of, size_coords
+from cosim.blocks.status import FAILED, NOT_FOUND, OK
 from cosim.devices import Device
 from cosim.errors import CosimError
 from cosim.seeds import stream
@@ -21,6 +22,8 @@ from cosim.spice import SimulatorPool
 Array = NDArray[np.float64]
 
 WEIGHT_BITS, SLICE_BITS = 5, 2
+NO_ROOM = (0, 0)
+LEAST_INPUTS = 2  # rows of weights: a single weight is all common factor, and says nothing of a spread
 
 
 def mappings_of(device: Device) -> dict[str, WeightMapping]:
@@ -39,23 +42,19 @@ def measure_mappings(
     """Effective weights of a weight matrix in each mapping: the result for one input at full scale after another.
 
     `shares`: parts of the configured rows and columns that the arrays have; the matrix of each is as large as all
-    mappings have room for, the smaller ones parts of the largest, NaN where an array is too small for any weight.
+    mappings have room for, the smaller ones parts of the largest. An array that is too small for `LEAST_INPUTS` rows of
+    weights in every mapping is not simulated: NaN, status NOT_FOUND. CosimError when all are (`weight_rooms`).
     Weights are integers of `WEIGHT_BITS` bits, so that no mapping has to round. Cells are linear and without
     programming error: what differs from the weights is what wires, drivers and clamps (and access transistors) do.
     """
     kinds = mappings_of(device_of(config))
-    rooms = [_room(shape, kinds) for shape in shapes_of(config, shares)]
+    rooms = weight_rooms(config, shares)
     inputs, outputs = (max(each) for each in zip(*rooms, strict=True))
-    if not outputs:
-        raise CosimError(
-            "the array is too small for a weight in every mapping", key="columns", value=config.columns,
-            allowed="2 or more, or the other measurements only",
-        )  # fmt: skip
     rng = np.random.default_rng(stream(seed, "crossbar: mappings"))
     top = 2 ** (WEIGHT_BITS - 1) - 1
     drawn = np.clip(WEIGHT_SIGMA * rng.standard_normal((inputs, outputs)), -1.0, 1.0)
     weights = np.rint(top * drawn) / top
-    points = [(size, name) for size, room in enumerate(rooms) if room[1] for name in kinds]
+    points = [(size, name) for size, room in enumerate(rooms) if room != NO_ROOM for name in kinds]
     decks = []
     for size, name in points:
         kind, part = kinds[name], weights[: rooms[size][0], : rooms[size][1]]
@@ -63,10 +62,12 @@ def measure_mappings(
         decks.append(crossbar_deck(kind.conductances(part), voltages, config, title=name))
     results = pool.run(decks, label)
     effective = np.full((len(rooms), len(kinds), inputs, outputs), np.nan)
-    cells = np.zeros((len(rooms), len(kinds)), dtype=np.int64)
+    cells = np.full((len(rooms), len(kinds)), np.nan)
+    status = np.full((len(rooms), len(kinds)), NOT_FOUND, dtype=np.int8)
     for (size, name), result in zip(points, results, strict=True):
         kind, number, (rows, columns) = kinds[name], list(kinds).index(name), rooms[size]
         cells[size, number] = np.prod(kind.shape(rows, columns))
+        status[size, number] = OK if result.ok else FAILED
         if result.ok:
             currents = clamp_currents(result, rows, kind.shape(rows, columns)[1])
             effective[size, number, :rows, :columns] = kind.results(currents, config.v_read)
@@ -90,7 +91,25 @@ def measure_mappings(
     }  # fmt: skip
     coords = size_coords(config, shares)
     coords["mapping"] = (axes[1:2], np.array(list(kinds), dtype=object), "1", "how weights lie on cells")
-    return of_results(variables, coords, results)
+    return Measured(variables, coords, status.ravel(), [result.key for result in results])
+
+
+def weight_rooms(config: CrossbarConfig, shares: Sequence[float]) -> list[tuple[int, int]]:
+    """Inputs and outputs for which the arrays of `measure_mappings` have room; `NO_ROOM` where they are too small.
+
+    Raises CosimError when every one is.
+    """
+    kinds = mappings_of(device_of(config))
+    shapes = shapes_of(config, shares)
+    rooms = [_room(shape, kinds) for shape in shapes]
+    if all(room == NO_ROOM for room in rooms):
+        rows, columns = max(shapes)
+        raise CosimError(
+            f"no array has room for {LEAST_INPUTS} rows of weights in every mapping",
+            key="rows, columns", value=f"{rows} x {columns}",
+            allowed="4 rows and 2 columns or more, or the other measurements only",
+        )  # fmt: skip
+    return rooms
 
 
 def _rms(error: Array, known: NDArray[np.bool_]) -> Array:
@@ -101,13 +120,13 @@ def _rms(error: Array, known: NDArray[np.bool_]) -> Array:
 
 
 def _room(shape: tuple[int, int], kinds: Mapping[str, WeightMapping]) -> tuple[int, int]:
-    """Inputs and outputs for which an array of that shape is large enough in every mapping; (0, 0) for none."""
+    """Inputs and outputs for which an array of that shape is large enough in every mapping, or `NO_ROOM`."""
     inputs = outputs = 0
     while all(_fits(kind, inputs + 1, 1, shape) for kind in kinds.values()):
         inputs += 1
     while inputs and all(_fits(kind, inputs, outputs + 1, shape) for kind in kinds.values()):
         outputs += 1
-    return inputs, outputs
+    return (inputs, outputs) if inputs >= LEAST_INPUTS and outputs else NO_ROOM
 
 
 def _fits(kind: WeightMapping, inputs: int, outputs: int, shape: tuple[int, int]) -> bool:

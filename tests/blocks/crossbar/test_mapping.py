@@ -8,6 +8,7 @@ from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.effective import mappings_of, measure_mappings
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.mapping import BitSliced, Differential, Unipolar, WeightMapping
+from cosim.blocks.status import NOT_FOUND, OK
 from cosim.devices import load_device
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
@@ -116,7 +117,8 @@ def test_effective_weights_in_ngspice(pool: SimulatorPool) -> None:
     none = CrossbarConfig(rows=12, columns=9, r_wire_row=0, r_wire_column=0, r_driver=0, r_clamp=0)
     data = measure_mappings(none, (0.1, 0.5, 1.0), 1, pool)
     weights, effective = data.variables["weight"][1], data.variables["effective_weight"][1]
-    assert weights.shape == (6, 4) and effective.shape == (3, 3, 6, 4) and len(data.status) == 6
+    assert weights.shape == (6, 4) and effective.shape == (3, 3, 6, 4)
+    assert data.status.tolist() == [NOT_FOUND] * 3 + [OK] * 6
     # One row and one column have room for nothing; six and four for three inputs and two outputs.
     assert np.isnan(effective[0]).all() and np.isnan(data.variables["weight_gain"][1][0]).all()
     assert np.isnan(effective[1, :, 3:]).all() and np.isnan(effective[1, :, :, 2:]).all()
@@ -126,7 +128,7 @@ def test_effective_weights_in_ngspice(pool: SimulatorPool) -> None:
     effective = effective[2]  # 6 pairs of rows; 4 outputs of 2 slices
     # Without wires every mapping is exact: 1e-9 is the simulator's arithmetic, of weights up to 1.
     np.testing.assert_allclose(effective, np.broadcast_to(weights, effective.shape), atol=1e-9)
-    np.testing.assert_array_equal(data.variables["cells"][1], [[0, 0, 0], [12, 9, 24], [48, 30, 96]])
+    np.testing.assert_array_equal(data.variables["cells"][1], [[np.nan] * 3, [12, 9, 24], [48, 30, 96]])
 
     wired = none.model_copy(update={"r_wire_row": 3.0, "r_wire_column": 5.0, "r_driver": 200.0, "r_clamp": 20.0})
     found = measure_mappings(wired, (1.0,), 1, pool).variables["effective_weight"][1][0]
@@ -135,3 +137,14 @@ def test_effective_weights_in_ngspice(pool: SimulatorPool) -> None:
         expected = kind.results(kind.voltages(np.eye(6), 0.2) @ matrix, 0.2)
         np.testing.assert_allclose(found[number], expected, atol=1e-8)  # linear: one matrix; asked 1e-6, see there
     assert np.abs(found - weights).max() > 1e-3  # the wires do count
+
+
+def test_a_single_weight_has_no_spread(pool: SimulatorPool) -> None:
+    # A row, or a pair of rows, is one weight an output: all of it is the common factor, and no error would be left.
+    data = measure_mappings(CrossbarConfig(rows=4, columns=8), (0.25, 0.5, 1.0), 1, pool)
+    assert data.status.tolist() == [NOT_FOUND] * 6 + [OK] * 3
+    for name in ("cells", "weight_gain", "weight_spread", "weight_error"):
+        found = np.asarray(data.variables[name][1])
+        assert np.isnan(found[:2]).all() and (found[2] > 0).all(), name
+    with pytest.raises(CosimError, match=r"key 'rows, columns': value '?2 x 4'?.*2 rows of weights"):
+        measure_mappings(CrossbarConfig(rows=4, columns=8), (0.5,), 1, pool)
