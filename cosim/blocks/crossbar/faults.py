@@ -44,6 +44,9 @@ def measure_stuck(
     ----------
     shares: of the cells.
     chips: each with weights, input vectors and stuck cells of its own.
+
+    Full scale is the same for all chips: rows x G_max x V_read, the current of a bit line whose cells are all at G_max
+    and all read at V_read.
     """
     for share in shares:
         if not 0.0 < share <= 1.0:
@@ -64,13 +67,17 @@ def measure_stuck(
         if result.ok:
             currents[number] = clamp_currents(result, vectors, config.columns)
     of_chip = currents.reshape(chips, 1 + len(FAULTS) * len(shares), vectors, config.columns)
-    full_scale = np.abs(of_chip[:, :1]).max(axis=(2, 3), keepdims=True)
+    full_scale = config.rows * device.g_max * config.v_read
     error = ((of_chip[:, 1:] - of_chip[:, :1]) / full_scale).reshape(chips, len(FAULTS), len(shares), -1)
     axes = ("chip", "fault", "stuck_share")
     variables = {
-        "stuck_error": (axes, np.sqrt((error**2).mean(axis=-1)), "1", "rms error of the currents, of full scale"),
-        "stuck_error_largest": (axes, np.abs(error).max(axis=-1), "1", "largest error of a current, of full scale"),
-    }
+        "stuck_error": (
+            axes, np.sqrt((error**2).mean(axis=-1)), "1", "rms error of the currents, of rows x G_max x V_read"
+        ),
+        "stuck_error_largest": (
+            axes, np.abs(error).max(axis=-1), "1", "largest error of a current, of rows x G_max x V_read"
+        ),
+    }  # fmt: skip
     coords = {
         "fault": (("fault",), np.array(FAULTS, dtype=object), "1", "what the stuck cells are"),
         "stuck_share": (("stuck_share",), np.array(shares, dtype=np.float64), "1", "share of the cells that are stuck"),

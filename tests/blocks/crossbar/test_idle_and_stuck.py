@@ -9,9 +9,11 @@ from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.faults import measure_stuck, with_stuck
 from cosim.blocks.crossbar.leakage import idle_deck, measure_leakage
 from cosim.blocks.crossbar.pulses import charge_scale, common_gain, measure_pulses, pulse_deck
+from cosim.blocks.crossbar.samples import draw_conductances, draw_voltages
 from cosim.blocks.status import OK
 from cosim.devices import load_device
 from cosim.errors import CosimError
+from cosim.seeds import stream
 from cosim.spice import Deck, SimulatorPool
 
 Array = NDArray[np.float64]
@@ -106,9 +108,21 @@ def test_stuck_cells_change_the_currents_by_their_conductances(pool: SimulatorPo
     assert error.shape == (2, 2, 2) and (few.status == OK).all() and len(few.keys) == 2 * 5
     assert (error[:, :, 1] >= error[:, :, 0]).all() and (error > 0).any()
     assert (error[:, 1] > error[:, 0]).all()  # a cell stuck on is further from most weights than one stuck off
-    all_off = measure_stuck(config, (1.0,), 1, 4, 5, pool)
-    # All cells stuck at one value: pairs of cells cancel, so no current is left and the error is the current itself.
-    assert all_off.variables["stuck_error_largest"][1][0, 0, 0] <= 1.0 + 1e-9
+    # The same draws by hand: without wires the error is V (G_stuck - G), and full scale the same for both chips.
+    device = load_device("taox_1t1r")
+    full_scale = 10 * device.g_max * config.v_read
+    for chip, sequence in enumerate(stream(5, "crossbar: stuck cells").spawn(2)):
+        rng = np.random.default_rng(sequence)
+        cells = draw_conductances("weights", 10, 6, device, rng)
+        voltages = draw_voltages(4, 10, config.v_read, rng)
+        lot = rng.random(cells.shape)
+        for fault, value in enumerate((device.g_lowest, device.g_highest)):
+            wanted = voltages @ (with_stuck(cells, lot, 0.3, value) - cells) / full_scale
+            # The simulator's reltol of currents that are larger than their differences.
+            assert error[chip, fault, 1] == pytest.approx(np.sqrt((wanted**2).mean()), rel=1e-4)
+            largest = few.variables["stuck_error_largest"][1][chip, fault, 1]
+            assert largest == pytest.approx(np.abs(wanted).max(), rel=1e-4)
+    assert "rows x G_max x V_read" in few.variables["stuck_error"][3]
 
 
 def test_a_larger_share_holds_the_stuck_cells_of_a_smaller_one() -> None:
