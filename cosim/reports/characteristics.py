@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ Array = NDArray[np.float64]
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, MUTED)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+LEAST_LOG_SPAN = 3.0  # of a logarithmic axis
+LONGEST_ENTRY = 24  # letters of a legend's entry that still stands beside others
 MOST_NAMED = len(COLOURS)  # lines with names of their own; more of them share a colour scale
 _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 
@@ -87,9 +90,10 @@ def draw(data: xr.Dataset, plot: Plot) -> Panel | None:
     values = [shown[name].values.astype(np.float64) for name in plot.y]
     if not any(np.isfinite(each).any() for each in values):
         return None
+    plot = _readable(plot, shown, values)
     unit = shown[plot.y[0]].attrs.get("units", "1")
     scale = _Scale.of(np.concatenate([each.ravel() for each in values]), unit, plot.log_y)
-    label = shown[plot.y[0]].attrs.get("long_name", plot.y[0]) if len(plot.y) == 1 else ", ".join(plot.y)
+    label = _long_name(shown, plot.y[0]) if len(plot.y) == 1 else ""
     if plot.kind == "histogram":
         figure = _histogram(plot, values[0], scale, label)
     elif plot.kind == "image":
@@ -99,8 +103,25 @@ def draw(data: xr.Dataset, plot: Plot) -> Panel | None:
     return Panel(plot.name, figure, plot.title)
 
 
+def _long_name(data: xr.Dataset, name: str) -> str:
+    return str(data[name].attrs.get("long_name", name)) if name in data.variables else name
+
+
+def _readable(plot: Plot, data: xr.Dataset, values: Sequence[Array]) -> Plot:
+    """The plot as this data set is best shown.
+
+    A logarithmic axis of values that are hardly apart shows ticks of equal names, and needs positive values; where the
+    data were taken under conditions (`cosim.blocks.over`) these tell the lines apart if nothing else does.
+    """
+    spread = np.concatenate([each[np.isfinite(each)] for each in values])
+    log_y = plot.log_y and bool((spread > 0).all()) and float(spread.max() / spread.min()) > LEAST_LOG_SPAN
+    taken = [name for name in json.loads(data.attrs.get("conditions", "{}")) if name in data.dims]
+    by = taken[0] if plot.by is None and taken and plot.x not in taken and plot.kind != "image" else plot.by
+    return replace(plot, log_y=log_y, by=by)
+
+
 def _axis(label: str, scale: _Scale, width: int = 62) -> str:
-    text = f"{label} [{scale.unit}]" if scale.unit else label
+    text = f"{label} [{scale.unit}]".strip() if scale.unit else label
     return "\n".join(_wrapped(text, width))
 
 
@@ -124,7 +145,7 @@ def _where(data: xr.Dataset, plot: Plot) -> xr.Dataset:
 
 
 def _panel(plot: Plot, x: str, y: str) -> tuple[Figure, Axes]:
-    figure, axes = new_panel("\n".join(_wrapped(plot.title, 52)), x, y)
+    figure, axes = new_panel("\n".join(_wrapped(plot.title, 46)), x, y)
     if plot.log_x:
         axes.set_xscale("log")
     if plot.log_y:
@@ -183,7 +204,8 @@ def _lines(plot: Plot, data: xr.Dataset, scale: _Scale, label: str) -> Figure:
         labelled: set[int] = set()
         for each in series:
             style = each.number if len(plot.y) == 1 else number
-            named = each.name if len(plot.y) == 1 else (y if plot.by is None else f"{y}, {each.name}")
+            quantity = "\n".join(_wrapped(_long_name(data, y), 44))
+            named = each.name if len(plot.y) == 1 else (quantity if plot.by is None else f"{quantity}, {each.name}")
             colour = _colour(each.number, len(names)) if len(plot.y) == 1 else COLOURS[number % len(COLOURS)]
             show = _is_named(each.number, len(names)) and each.number not in labelled and (plot.by or len(plot.y) > 1)
             labelled.add(each.number)
@@ -202,7 +224,8 @@ def _lines(plot: Plot, data: xr.Dataset, scale: _Scale, label: str) -> Figure:
     if ticks is not None:
         axes.set_xticks(range(len(ticks)), ticks)
     if plot.by or len(plot.y) > 1:
-        add_legend(figure)
+        entries = [str(line.get_label()) for line in axes.lines if not str(line.get_label()).startswith("_")]
+        add_legend(figure, 1 if any(len(each) > LONGEST_ENTRY for each in entries) else 3)
     return figure
 
 
@@ -243,14 +266,16 @@ def _by_text(plot: Plot, data: xr.Dataset, value: Any) -> str:
     if plot.by is None or value is None:
         return ""
     attributes = data[plot.by].attrs if plot.by in data.variables else {}
+    if plot.by == "chip" and value == -1:
+        return "nominal"
     if isinstance(value, str):
         return value
     if isinstance(value, float):
         scale = _Scale.of(np.array([value]), attributes.get("units", "1"))
         if not scale.unit:
-            return f"{plot.by} {value:.4g}"
+            return f"{plot.by} {value:.4g}".replace("_", " ")
         return f"{value * scale.factor:.4g} {scale.unit}".strip()
-    return f"{plot.by} {value}"
+    return f"{plot.by} {value}".replace("_", " ")
 
 
 def _is_named(number: int, count: int) -> bool:

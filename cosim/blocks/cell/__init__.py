@@ -33,10 +33,11 @@ FIGURES = {
     "noise_slope": "slope of the read noise's spectrum over frequency, 0 white, -1 for 1/f [1]",
     "loop_current": "current over a triangular voltage, the state following [A]",
     "pulse_conductance": "conductance after each pulse of a train [S]",
-    "set_time": "time in which the state crosses half of its window under SET [s]",
+    "switching_time": "time in the first pulse until the state is in the middle of its window; NaN: not reached [s]",
     "pulse_energy": "energy of the first pulse of a train [J]",
     "cycle_conductance": "conductance after SET and after RESET, cycle by cycle [S]",
     "programmed_conductance": "conductance after programming to a target, or after blind pulses [S]",
+    "blind_conductance": "conductance after each SET pulse that nobody checks [S]",
     "drift_conductance": "conductance at times after programming [S]",
 }
 PLOTS = (
@@ -55,6 +56,7 @@ PLOTS = (
          by="pulse_width", where={"polarity": "RESET", "amplitude": 1.0}, log_y=True),
     Plot("cycles", "Conductance after SET and RESET", ("cycle_conductance",), "cycle", by="polarity", kind="points",
          log_y=True),
+    Plot("blind", "Blind SET pulses: conductance of each device", ("blind_conductance",), "blind_pulse"),
     Plot("drift", "Drift after programming", ("drift_conductance",), "time", by="state", log_x=True),
 )  # fmt: skip
 

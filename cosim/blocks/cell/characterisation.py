@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from cosim.blocks.cell.config import CellConfig
-from cosim.blocks.cell.reading import default_states, iv_curves, noise, statistics
+from cosim.blocks.cell.reading import blind_trains, default_states, iv_curves, noise, statistics
 from cosim.blocks.cell.switching import POLARITIES, Cycles, Loop, Trains, cycles, loop, trains
 from cosim.blocks.dataset import Entry, new_dataset
 from cosim.blocks.halving import Checked, all_keys, largest_change
@@ -85,6 +85,13 @@ def characterise(
         left = statistics(levels, np.array(times), devices, config, seed, pool)
         parts["programming"] = left.checked
         add("programmed_conductance", ("state", "device"), left.programmed, "S", "conductance after programming")
+        if device.pulses is not None:
+            blind = blind_trains(pulses, devices, config, seed, pool)
+            parts["blind pulses"] = blind.checked
+            coords["blind_pulse"] = (("blind_pulse",), np.arange(pulses + 1), "1", "SET pulses since the RESET")
+            add(
+                "blind_conductance", ("device", "blind_pulse"), blind.conductance, "S", "conductance after blind pulses"
+            )
         if device.drift is not None:
             coords["time"] = (("time",), np.array(times), "s", "time after programming")
             add("drift_conductance", ("state", "time", "device"), left.drifted, "S", "conductance after that time")
@@ -156,7 +163,7 @@ def _switching_entries(
         "pulse_conductance": ((*train, "pulse"), trained.conductance, "S", "conductance after each pulse"),
         "pulse_state": ((*train, "pulse"), trained.state, unit, f"state after each pulse, {state}"),
         "pulse_energy": (train, trained.energy, "J", "energy of the first pulse"),
-        "set_time": (train, trained.set_time, "s", "time in the first pulse until half of the state's window"),
+        "switching_time": (train, trained.switching_time, "s", "time in the first pulse until half of the window"),
         "cycle_conductance": (per_cycle, cycled.conductance, "S", "conductance after SET and after RESET"),
     }
     return variables, coords
@@ -166,6 +173,7 @@ def _changes(parts: dict[str, list[Checked]]) -> list[tuple[str, list[Checked], 
     """Variables whose time step was checked: name in the data set, points, name of the figure."""
     rows = [("read_sigma", "noise", "read_sigma"), ("loop_current", "loop", "peak"),
             ("pulse_conductance", "pulses", "conductance"), ("pulse_energy", "pulses", "energy"),
+            ("switching_time", "pulses", "checked_crossing"),
             ("cycle_conductance", "cycles", "conductance")]  # fmt: skip
     return [(name, parts[part], figure) for name, part, figure in rows if part in parts]
 

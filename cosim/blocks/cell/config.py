@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -11,21 +11,41 @@ from cosim.blocks.config import Hertz, Metre, Ratio, Second, Volt
 from cosim.devices import Device, load_device
 
 KELVIN = 273.15  # [K] of 0 deg C
+THRESHOLD_ROOM = 1.2  # [V] of gate above what an NMOS transistor is to pass: threshold, body effect, some overdrive
+
+
+class Gates(NamedTuple):
+    """Gate voltages of the access transistor [V]."""
+
+    reading: float
+    setting: float
+    resetting: float
+
+    def of(self, volts: float, v_set: float) -> float:
+        """The gate under a pulse of `volts`, where SET has the sign of `v_set`."""
+        if volts == 0.0:
+            return self.reading
+        return self.setting if volts * v_set > 0 else self.resetting
 
 
 class CellConfig(CircuitConfig):
     """A cell between a driven top electrode and a bottom electrode held at ground.
 
-    As "1T1R" an NMOS transistor lies between memristor and ground, its gate at `v_gate` for reading and RESET and at
-    `v_gate_set` for SET, whose current it limits. As "1R" the memristor is by itself, switched through the series
-    resistance that its model states.
+    As "1T1R" an NMOS transistor lies between memristor and source line, its gate at `v_gate` for reading, at
+    `v_gate_set` for SET, whose current it limits, and at `v_gate_reset` for RESET, where the source line is driven and
+    the transistor passes no more than its gate less a threshold voltage. (An array takes a thick-oxide transistor for
+    such voltages; the cards here have none.) As "1R" the memristor is by itself, switched through the series resistance
+    that its model states.
     """
 
     device: str = Field("hfo2_gap", description="device model: a name, or a folder")
     cell: Literal["1R", "1T1R"] = Field("1R", description="memristor alone, or with an access transistor")
     access_width: Metre = Field(5e-6, ge=1e-7, le=1e-3, description="channel width of the access transistor")
     access_length: Metre = Field(0.18e-6, ge=2e-8, le=1e-5, description="its channel length")
-    v_gate: Volt | None = Field(None, gt=0, le=6, description="gate in reading and RESET; default: the supply")
+    v_gate: Volt | None = Field(None, gt=0, le=6, description="gate in reading; default: the supply")
+    v_gate_reset: Volt | None = Field(
+        None, gt=0, le=8, description="gate in RESET; default: 1.2 V above the RESET amplitude, the supply at least"
+    )
     v_gate_set: Volt | None = Field(None, gt=0, le=6, description="gate in SET; default: that of reading")
     v_read: Volt | None = Field(None, gt=0.005, le=1, description="read voltage; default: the device's")
     v_max: Volt | None = Field(None, gt=0.01, le=2, description="end of the I-V curve; default: 1.5 v_read")
@@ -56,7 +76,13 @@ class CellConfig(CircuitConfig):
         return self.temperature + KELVIN
 
     @property
-    def gates(self) -> tuple[float, float]:
-        """Gate voltage in reading and RESET, and in SET [V]."""
+    def gates(self) -> Gates:
+        """Gate voltages of the access transistor."""
         reading = self.v_dd if self.v_gate is None else self.v_gate
-        return reading, reading if self.v_gate_set is None else self.v_gate_set
+        dynamic = self.parameters.dynamic
+        reset = max(self.v_dd, abs(dynamic.v_reset) + THRESHOLD_ROOM) if dynamic is not None else reading
+        return Gates(
+            reading,
+            reading if self.v_gate_set is None else self.v_gate_set,
+            reset if self.v_gate_reset is None else self.v_gate_reset,
+        )

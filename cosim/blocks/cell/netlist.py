@@ -63,7 +63,7 @@ def models_lines(config: CellConfig) -> list[str]:
 
 def iv_deck(states: Array, config: CellConfig, v_max: float, points: int) -> Deck:
     """Current of all states over the voltage, one `.dc`; saves `i(vs0)`, `i(vs1)` ..."""
-    lines = [*models_lines(config), "vdrive te 0 0", f"vwl wl 0 {config.gates[0]!r}"]
+    lines = [*models_lines(config), "vdrive te 0 0", f"vwl wl 0 {config.gates.reading!r}"]
     for number, conductance in enumerate(states):
         lines.append(f"vs{number} te t{number} 0")
         lines += read_cell_lines(str(number), f"t{number}", float(conductance), config)
@@ -79,7 +79,7 @@ def iv_deck(states: Array, config: CellConfig, v_max: float, points: int) -> Dec
 
 def conductance_deck(conductances: Array, config: CellConfig) -> Deck:
     """One `.op` at V_read of many cells, any shape; saves the current of each in flat order."""
-    lines = [*models_lines(config), f"vdrive te 0 {config.read_voltage!r}", f"vwl wl 0 {config.gates[0]!r}"]
+    lines = [*models_lines(config), f"vdrive te 0 {config.read_voltage!r}", f"vwl wl 0 {config.gates.reading!r}"]
     for number, conductance in enumerate(conductances.ravel()):
         lines.append(f"vs{number} te t{number} 0")
         lines += read_cell_lines(str(number), f"t{number}", float(conductance), config)
@@ -97,7 +97,11 @@ def noise_deck(conductance: float, config: CellConfig) -> Deck:
 
     The cell is the linear one: a resistor has its thermal noise in SPICE, a controlled source has none.
     """
-    lines = [*models_lines(config), f"vdrive te 0 dc {config.read_voltage!r} ac 1", f"vwl wl 0 {config.gates[0]!r}"]
+    lines = [
+        *models_lines(config),
+        f"vdrive te 0 dc {config.read_voltage!r} ac 1",
+        f"vwl wl 0 {config.gates.reading!r}",
+    ]
     lines += ["vs0 te t0 0", *read_cell_lines("0", "t0", conductance, config, "linear"), "hout out 0 vs0 1"]
     return Deck(
         "noise of a cell",
@@ -117,7 +121,7 @@ def reads_deck(conductance: float, noise: Array, config: CellConfig) -> Deck:
     times, values = _steps(noise, config.t_read)
     edge = config.t_read / 100
     start, end = config.t_read, config.t_read * (1 + len(noise))
-    lines = [*models_lines(config), f"vwl wl 0 {config.gates[0]!r}", f"vdrive te 0 {config.read_voltage!r}"]
+    lines = [*models_lines(config), f"vwl wl 0 {config.gates.reading!r}", f"vdrive te 0 {config.read_voltage!r}"]
     lines += ["vs0 te t0 0", *read_cell_lines("0", "t0", conductance, config)]
     lines.append("vn n 0 " + _pwl(times, values))
     lines.append("vgate gate 0 " + _pwl([0.0, start - edge, start], [0.0, 0.0, 1.0]))
@@ -164,8 +168,12 @@ def switching_deck(
     top, bottom = list(voltages), [0.0] * len(times)
     if config.cell == "1T1R":
         top, bottom = [max(each, 0.0) for each in voltages], [max(-each, 0.0) for each in voltages]
-        levels = [config.gates[0]] * len(times) if gate is None else gate
-        lines += [config.models_text(), "vwl wl 0 " + _pwl(times, levels)]
+        levels = [config.gates.reading] * len(times) if gate is None else list(gate)
+        # Without an operating point everything starts at zero: a gate that is up already would be a step of its own.
+        lines += [
+            config.models_text(),
+            "vwl wl 0 " + _pwl([0.0, times[1] / 2, *times[1:]], [0.0, levels[0], *levels[1:]]),
+        ]
         lines += ["vsense te top 0", device.cell_line("cell", "top", "be", "state", start=start, temperature=ambient)]
         lines += access_lines("cell", "be", config, "sl")
     else:

@@ -185,6 +185,37 @@ def _programmed(target: float, devices: int, device: Device, rng: np.random.Gene
     return cells.conductances
 
 
+@dataclass(frozen=True)
+class BlindTrains:
+    """Conductance after each blind SET pulse, shape (devices, pulses + 1) [S], read in ngspice."""
+
+    conductance: Array
+    checked: list[Checked]
+
+
+def blind_trains(pulses: int, devices: int, config: CellConfig, seed: int, pool: SimulatorPool) -> BlindTrains:
+    """Devices after a RESET and `pulses` SET pulses that nobody checks, by the device's own statistics."""
+    device = config.parameters
+    law = device.pulses
+    assert law is not None, "only devices with statistics of pulses come here"
+    rng = np.random.default_rng(stream(seed, "cell: blind pulses"))
+    limits = (device.g_lowest, device.g_highest)
+    cells = reset_cells(devices, law, limits, rng)
+    path = [cells.conductances]
+    for _ in range(pulses):
+        cells = set_pulse(cells, law, limits, rng)
+        path.append(cells.conductances)
+    levels = np.maximum(np.array(path).T, device.g_lowest)
+
+    def extract(result: Result, number: int) -> dict[str, Array]:
+        del number
+        currents = np.array([result[f"i(vs{each})"][0] for each in range(levels.size)])
+        return {"conductance": currents.reshape(levels.shape) / config.read_voltage}
+
+    checked = run_checked([conductance_deck(levels, config)], extract, {}, pool)
+    return BlindTrains(checked[0].figures.get("conductance", np.full(levels.shape, np.nan)), checked)
+
+
 def _blind_pulses(target: float, device: Device, most: int = 50) -> int:
     """How many SET pulses bring the mean conductance nearest to the target, by the mean law alone."""
     law = device.pulses

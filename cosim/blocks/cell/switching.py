@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.blocks.cell.config import CellConfig
+from cosim.blocks.cell.config import CellConfig, Gates
 from cosim.blocks.cell.netlist import switching_deck
 from cosim.blocks.halving import Checked, Relative, run_checked
 from cosim.devices import Device
@@ -26,6 +26,7 @@ CONDUCTANCE_TOLERANCE = Relative(0.02, 1e-9)
 ENERGY_TOLERANCE = Relative(0.02, 1e-15)
 TIME_TOLERANCE = Relative(0.02, 1e-12)
 CURRENT_TOLERANCE = Relative(0.05, 1e-6)
+STATE_TOLERANCE = 0.02  # relative to the state's window
 LOOP_POINTS = 400
 PREPARATION = 3  # width of the SET pulse before a RESET train, relative to the device's own
 
@@ -36,7 +37,7 @@ POLARITIES = ("SET", "RESET")
 class Train:
     """Corner points of a drive with reads in it: times [s], voltages [V], gate [V], ends of the reads [s].
 
-    `first_pulse` is the span of the first pulse.
+    `first_pulse` is the span of the first pulse, with the rests beside it; `first_edge` the middle of its first edge.
     """
 
     times: list[float]
@@ -44,13 +45,14 @@ class Train:
     gate: list[float]
     reads: list[float]
     first_pulse: tuple[float, float]
+    first_edge: float
 
 
 def train(
     pulses: list[tuple[float, float]],
     dynamic: Dynamic,
     v_read: float,
-    gates: tuple[float, float],
+    gates: Gates,
     preparation: list[tuple[float, float]] | None = None,
 ) -> Train:
     """`preparation`, a read, then after each of `pulses` (amplitude [V], width [s]) another read.
@@ -60,9 +62,8 @@ def train(
     """
     prepared = preparation or []
     length = READ * dynamic.t_pulse
-    reading, setting = gates
-    times, voltages, gate, reads = [0.0], [0.0], [reading], []
-    first = (0.0, 0.0)
+    times, voltages, gate, reads = [0.0], [0.0], [gates.reading], []
+    first, edge = (0.0, 0.0), 0.0
 
     def add(amplitude: float, width: float, gate_level: float) -> float:
         edge = EDGE * width
@@ -77,14 +78,14 @@ def train(
         gate.append(gate_level)
         return start + width
 
-    reads.append(add(v_read, length, reading))
+    reads.append(add(v_read, length, gates.reading))
     for number, (amplitude, width) in enumerate([*prepared, *pulses]):
         begin = times[-1]
-        add(amplitude, width, setting if amplitude * dynamic.v_set > 0 else reading)
+        add(amplitude, width, gates.of(amplitude, dynamic.v_set))
         if number == len(prepared):
-            first = (begin, times[-1])
-        reads.append(add(v_read, length, reading))
-    return Train(times, voltages, gate, reads[len(prepared) :], first)
+            first, edge = (begin, times[-1]), begin + 1.5 * EDGE * width
+        reads.append(add(v_read, length, gates.reading))
+    return Train(times, voltages, gate, reads[len(prepared) :], first, edge)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def loop(config: CellConfig, pool: SimulatorPool) -> Loop:
     voltages = [0.0, dynamic.v_set, 0.0, dynamic.v_reset, 0.0]
     samples = np.linspace(0, times[-1], LOOP_POINTS + 1)
     deck = switching_deck("hysteresis", times, voltages, dynamic.state_off, config, device, sample_at=samples.tolist(),
-                          gate=[_gate(config, v, dynamic) for v in voltages])  # fmt: skip
+                          gate=[config.gates.of(v, dynamic.v_set) for v in voltages])  # fmt: skip
 
     def extract(result: Result, number: int) -> dict[str, Array]:
         del number
@@ -119,24 +120,23 @@ def loop(config: CellConfig, pool: SimulatorPool) -> Loop:
             "state": result["v(state)"],
         }
 
-    # The current's jumps shift in time with the step: the loop's ends (peak and rest) are what is compared.
+    # The current's jumps shift in time with the step: the ends of the loop's branches are what is compared.
+    window = STATE_TOLERANCE * abs(dynamic.state_on - dynamic.state_off)
     (checked,) = run_checked(
         [deck],
         lambda result, number: {
             **extract(result, number),
             "peak": float(result["i(vsense)"].max()),
+            "valley": float(result["i(vsense)"].min()),
+            "closest": float(result["v(state)"].min()),
             "last": float(result["v(state)"][-1]),
         },
-        {"peak": CURRENT_TOLERANCE, "last": 0.02 * abs(dynamic.state_on - dynamic.state_off)},
+        {"peak": CURRENT_TOLERANCE, "valley": CURRENT_TOLERANCE, "closest": window, "last": window},
         pool,
     )
     nan = np.full(LOOP_POINTS + 1, np.nan)
     voltage, current, state = (checked.figures.get(name, nan) for name in ("voltage", "current", "state"))
     return Loop(voltage, current, state, checked)
-
-
-def _gate(config: CellConfig, voltage: float, dynamic: Dynamic) -> float:
-    return config.gates[1] if voltage * dynamic.v_set > 0 else config.gates[0]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Trains:
     conductance: Array
     state: Array
     energy: Array
-    set_time: Array
+    switching_time: Array
     checked: list[Checked]
 
 
@@ -172,7 +172,11 @@ def trains(amplitudes: Array, widths: Array, pulses: int, config: CellConfig, po
     def extract(result: Result, number: int) -> dict[str, Array | float]:
         return _train_figures(result, driven[number], config, dynamic)
 
-    tolerances = {"conductance": CONDUCTANCE_TOLERANCE, "energy": ENERGY_TOLERANCE}
+    tolerances = {
+        "conductance": CONDUCTANCE_TOLERANCE,
+        "energy": ENERGY_TOLERANCE,
+        "checked_crossing": TIME_TOLERANCE,
+    }
     checked = run_checked(decks, extract, tolerances, pool)
     shape = (len(POLARITIES), len(amplitudes), len(widths))
     nan = np.full(pulses + 1, np.nan)
@@ -180,11 +184,11 @@ def trains(amplitudes: Array, widths: Array, pulses: int, config: CellConfig, po
         np.array([each.figures.get(name, nan) for each in checked]).reshape(*shape, pulses + 1)
         for name in ("conductance", "state")
     )
-    energy, set_time = (
+    energy, switching_time = (
         np.array([each.figures.get(name, np.array(np.nan)) for each in checked]).reshape(shape)
         for name in ("energy", "crossing")
     )
-    return Trains(conductance, state, energy, set_time, checked)
+    return Trains(conductance, state, energy, switching_time, checked)
 
 
 def _train_deck(title: str, drive: Train, start: float, config: CellConfig, device: Device) -> Deck:
@@ -192,7 +196,11 @@ def _train_deck(title: str, drive: Train, start: float, config: CellConfig, devi
 
 
 def _train_figures(result: Result, drive: Train, config: CellConfig, dynamic: Dynamic) -> dict[str, Array | float]:
-    """Conductance and state at each read, energy of the first pulse, time of the half-way crossing in it (or NaN)."""
+    """Conductance and state at each read, energy of the first pulse, time of the half-way crossing in it.
+
+    The time counts from the middle of the pulse's first edge, and is NaN where the state does not cross half of its
+    window; `checked_crossing`, for the check of the time step, is zero there.
+    """
     time, state = result["time"], result["v(state)"]
     reads = np.array(drive.reads)
     current = np.interp(reads, time, result["i(vsense)"])
@@ -205,7 +213,7 @@ def _train_figures(result: Result, drive: Train, config: CellConfig, dynamic: Dy
     if above.size and above[0] != above[-1]:
         k = int(np.argmax(above != above[0]))
         t, s = time[inside], state[inside]
-        crossing = float(t[k - 1] + (half - s[k - 1]) / (s[k] - s[k - 1]) * (t[k] - t[k - 1])) - begin
+        crossing = float(t[k - 1] + (half - s[k - 1]) / (s[k] - s[k - 1]) * (t[k] - t[k - 1])) - drive.first_edge
     series = 0.0 if config.cell == "1T1R" else dynamic.r_series
     cell = current / (_read_sign(config, dynamic) - series * current)  # of the memristor alone in a "1R" cell
     return {
@@ -213,6 +221,7 @@ def _train_figures(result: Result, drive: Train, config: CellConfig, dynamic: Dy
         "state": np.interp(reads, time, state),
         "energy": float(np.diff(energy)[0]) * 1e-12,
         "crossing": crossing,
+        "checked_crossing": np.nan_to_num(crossing),
     }
 
 

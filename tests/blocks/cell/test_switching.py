@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cosim.blocks.cell.characterisation import characterise
-from cosim.blocks.cell.config import CellConfig
+from cosim.blocks.cell.config import CellConfig, Gates
+from cosim.blocks.cell.reading import blind_trains
 from cosim.blocks.cell.switching import cycles, loop, train, trains
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
@@ -25,14 +26,14 @@ def conductance_of_gap(gap: np.ndarray, measured: np.ndarray, config: CellConfig
 def test_a_train_has_its_pulses_and_a_read_after_each() -> None:
     dynamic = CONFIG.parameters.dynamic
     assert dynamic is not None
-    drive = train([(2.0, 100e-9), (-2.0, 50e-9)], dynamic, 0.1, (1.8, 1.2))
+    drive = train([(2.0, 100e-9), (-2.0, 50e-9)], dynamic, 0.1, Gates(1.8, 1.2, 3.3))
     times, volts = np.array(drive.times), np.array(drive.voltages)
     assert (np.diff(times) > 0).all() and len(drive.reads) == 3
     assert np.interp(drive.reads, times, volts) == pytest.approx([0.1, 0.1, 0.1])
     area = np.trapezoid(np.maximum(volts - 0.1, 0), times), np.trapezoid(np.minimum(volts, 0), times)
     # Amplitude times width between the middles of the edges; above 0.1 V the pulse is 1.9 V high, its edges shorter.
     assert area == pytest.approx((1.9 * 100e-9, -2.0 * 50e-9), rel=2e-3)
-    assert drive.gate[np.argmax(volts)] == 1.2 and drive.gate[np.argmin(volts)] == 1.8
+    assert drive.gate[np.argmax(volts)] == 1.2 and drive.gate[np.argmin(volts)] == 3.3
 
 
 def test_set_raises_and_reset_lowers_more_the_larger_the_pulse(pool: SimulatorPool) -> None:
@@ -60,13 +61,44 @@ def test_the_loop_closes_and_power_is_never_given_back(pool: SimulatorPool) -> N
 
 
 def test_in_an_array_reset_comes_from_the_source_line(pool: SimulatorPool) -> None:
-    config = CellConfig(device="hfo2_gap", cell="1T1R", v_gate=3.0, v_gate_set=1.2)
+    config = CellConfig(device="hfo2_gap", cell="1T1R")
+    assert config.gates.resetting == pytest.approx(3.8)  # 1.2 V above 2.6 V
     found = trains(np.array([1.0]), np.array([1.0]), 2, config, pool)
     limited = trains(np.array([1.0]), np.array([1.0]), 2, config.model_copy(update={"v_gate_set": 0.8}), pool)
+    weak = trains(np.array([1.0]), np.array([1.0]), 2, config.model_copy(update={"v_gate_reset": 1.8}), pool)
     assert {each.status for each in found.checked} == {0}
     assert found.conductance[0, 0, 0, -1] > 2 * found.conductance[0, 0, 0, 0]
     assert found.conductance[1, 0, 0, -1] < 0.5 * found.conductance[1, 0, 0, 0]
     assert limited.conductance[0, 0, 0, -1] < found.conductance[0, 0, 0, -1]  # the gate limits SET
+    assert weak.conductance[1, 0, 0, -1] > 0.9 * weak.conductance[1, 0, 0, 0]  # and a low one holds the line down
+
+
+def test_the_loop_of_a_cell_with_transistor_starts_at_rest(pool: SimulatorPool) -> None:
+    found = loop(CellConfig(device="hfo2_gap", cell="1T1R"), pool)
+    assert found.checked.status == 0
+    # What charges the gate's overlap capacitance, a few femtocoulombs in nanoseconds, is all there is at first.
+    assert abs(found.current[0]) < 1e-6
+    assert found.current.min() < -1e-4  # RESET conducts
+
+
+def test_the_switching_time_counts_from_the_middle_of_the_edge(pool: SimulatorPool) -> None:
+    found = trains(np.array([1.0, 1.1]), np.array([1.0, 3.0]), 1, CONFIG, pool)
+    dynamic = CONFIG.parameters.dynamic
+    assert dynamic is not None
+    times = found.switching_time[0]
+    reached = found.state[0, :, :, 1] < (dynamic.state_off + dynamic.state_on) / 2
+    np.testing.assert_array_equal(np.isfinite(times), reached)
+    assert reached[1, 1]
+    assert times[1, 1] < 3 * dynamic.t_pulse and {each.status for each in found.checked} == {0}
+
+
+def test_blind_pulses_follow_the_devices_statistics(pool: SimulatorPool) -> None:
+    found = blind_trains(5, 200, CellConfig(device="pcm_training"), 1, pool)
+    # Mean after 1, 2, 3, 5 pulses: 2.06, 3.44, 4.49, 5.92 uS with sigma 1.52, 1.96, 2.19, 2.32 uS; four sigma of the
+    # mean of 200.
+    mean = found.conductance.mean(axis=0)[[1, 2, 3, 5]] * 1e6
+    sigma = np.array([1.52, 1.96, 2.19, 2.32])
+    assert (np.abs(mean - [2.06, 3.44, 4.49, 5.92]) < 4 * sigma / np.sqrt(200)).all()
 
 
 def test_cycles_differ_by_chance_and_devices_by_their_parameters(pool: SimulatorPool) -> None:
