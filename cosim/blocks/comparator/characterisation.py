@@ -15,7 +15,7 @@ from cosim.blocks.comparator.netlist import decision_deck, moment, noise_deck, s
 from cosim.blocks.comparator.offset import TOLERANCE, draw_mismatch, find_offsets
 from cosim.blocks.dataset import new_dataset
 from cosim.blocks.halving import Checked, Relative, run_checked, tolerance_text
-from cosim.blocks.status import LONG_NAME, NOT_FOUND, OK
+from cosim.blocks.status import FAILED, LONG_NAME, NOT_FOUND, OK
 from cosim.errors import CosimError
 from cosim.spice import Result, SimulatorPool, default_pool
 
@@ -115,14 +115,22 @@ def _at(
     found.keys += offsets.keys
     found.status["offset"] = offsets.status
     found.figures |= {"offset": offsets.values[1:], "nominal": offsets.values[0], "static_power": offsets.power[0]}
-    trip = float(np.nan_to_num(offsets.values[0]))
+    trip = float(offsets.values[0])
+    found.figures["noise"], found.status["noise"] = np.asarray(np.nan), OK
+    if np.isnan(trip):  # overdrives count from the trip point: without it nothing is measured
+        unknown = offsets.status if offsets.status in (FAILED, NOT_FOUND) else NOT_FOUND
+        found.status |= {"decisions": unknown, "kickback": unknown}
+        if config.clocked:
+            found.status["noise"] = unknown if with_noise else OK
+        elif with_noise:  # finds the trip point by itself
+            _add_noise(found, config, v_cm, trip, None, pool, label)
+        return found
     signed = np.concatenate([overdrives, -overdrives])
     for name, kickback in (("decisions", False), ("kickback", True)):
         checked = _decide(config, v_cm, trip, signed, kickback, pool, label)
         found.figures |= checked.figures
         found.status[name] = checked.status
         found.keys += checked.keys
-    found.figures["noise"], found.status["noise"] = np.asarray(np.nan), OK
     if with_noise:
         _add_noise(found, config, v_cm, trip, trajectory, pool, label)
     return found

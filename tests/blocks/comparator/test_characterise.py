@@ -10,6 +10,7 @@ from cosim.blocks import comparator
 from cosim.blocks.comparator.characterisation import characterise
 from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.config import load_config
+from cosim.blocks.status import NOT_FOUND
 from cosim.errors import CosimError
 from cosim.resources import read_netlist
 from cosim.spice import SimulatorPool
@@ -60,6 +61,29 @@ def test_no_decision_is_no_delay(pool: SimulatorPool) -> None:
     )
     assert np.isnan(data["delay"][0, 0]).all() and np.isfinite(data["delay"][0, 1]).all()
     assert int(data["status"].sel(measurement="decisions")[0]) == 3
+
+
+UNDECIDED = """* takes charge from its inputs and never decides
+* mismatch none
+.subckt comparator inp inn clk outp outn vdd vss
+cp inp clk 1f
+cn inn clk 1f
+rp outp vss 1k
+rn outn vss 1k
+rd vdd vss 1meg
+.ends
+"""
+
+
+def test_without_a_trip_point_nothing_is_measured_around_it(pool: SimulatorPool, tmp_path: Path) -> None:
+    """Its inputs are kicked and its supply gives energy, but no overdrive is known of either."""
+    file = tmp_path / "undecided.cir"
+    file.write_text(UNDECIDED)
+    config = ComparatorConfig(comparator=str(file))
+    data = characterise(config, chips=2, overdrives=(1e-3, 1e-2), common_modes=(0.0,), pool=pool, show_progress=False)
+    assert data["status"].values.tolist() == [[NOT_FOUND] * 4]
+    for name in ("offset", "noise", "delay", "energy", "kickback_peak", "kickback_charge", "kickback_difference"):
+        assert np.isnan(data[name]).all(), name
 
 
 @pytest.mark.slow
