@@ -203,6 +203,8 @@ def _lines(plot: Plot, data: xr.Dataset, scale: _Scale, label: str) -> Figure:
         crowd = max((sum(each.number == one for each in series) for one in {each.number for each in series}), default=1)
         labelled: set[int] = set()
         for each in series:
+            if not np.isfinite(each.y).any():
+                continue  # what was not measured needs no entry in the legend
             style = each.number if len(plot.y) == 1 else number
             quantity = "\n".join(_wrapped(_long_name(data, y), 44))
             named = each.name if len(plot.y) == 1 else (quantity if plot.by is None else f"{quantity}, {each.name}")

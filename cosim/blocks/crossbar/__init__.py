@@ -48,8 +48,8 @@ FIGURES = {
     "cells": "cells that the weights take in each mapping [1]",
 }
 PLOTS = (
-    Plot("settling", "Settling of the slowest bit line", ("settling_time",), "size_rows", by="fraction",
-         log_x=True, log_y=True),
+    Plot("settling", "Settling of the slowest bit line", ("settling_time",), "size_rows",
+         by="fraction"),
     Plot("idle", "What idle rows add to each bit line", ("idle_current",), "column", by="idle"),
     Plot("stuck", "Error by stuck cells", ("stuck_error",), "stuck_share", by="fault", kind="points", log_x=True),
     Plot("charge", "Charge less the ideal one times a factor", ("charge_error",), "charge_ideal", by="input_mode",

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cosim.blocks import crossbar
+from cosim.blocks.crossbar.characterisation import characterise
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.faults import measure_stuck, with_stuck
@@ -13,6 +15,8 @@ from cosim.blocks.crossbar.samples import draw_conductances, draw_voltages
 from cosim.blocks.status import OK
 from cosim.devices import load_device
 from cosim.errors import CosimError
+from cosim.reports.characteristics import draw
+from cosim.reports.style import plotting
 from cosim.seeds import stream
 from cosim.spice import Deck, SimulatorPool
 
@@ -94,6 +98,17 @@ def test_transistors_that_are_off_cure_the_sneak_currents(pool: SimulatorPool) -
     low = CrossbarConfig(rows=8, columns=4, cell="1T1R", r_clamp=100.0, v_clp=0.0, corner="FF", temperature=125.0)
     leaking = measure_leakage(low, 1, 1, pool).variables["idle_share"][1]
     assert share[2] < leaking[2] < 1e-2
+
+
+@pytest.mark.parametrize(("cell", "states"), [("1R", ["held", "floating"]), ("1T1R", ["held", "floating", "off"])])
+def test_the_picture_of_idle_rows_names_what_was_measured(cell: str, states: list[str], pool: SimulatorPool) -> None:
+    config = CrossbarConfig(rows=4, columns=3, cell=cell)
+    data = characterise(config, measurements=("leakage",), pool=pool, show_progress=False)
+    (plot,) = (each for each in crossbar.PLOTS if each.name == "idle")
+    with plotting():
+        panel = draw(data, plot)
+    assert panel is not None
+    assert [line.get_label() for line in panel.figure.axes[0].lines] == states
 
 
 def test_rows_of_1r_cells_cannot_be_turned_off() -> None:
