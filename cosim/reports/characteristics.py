@@ -206,7 +206,7 @@ def _lines(plot: Plot, data: xr.Dataset, scale: _Scale, label: str) -> Figure:
             if not np.isfinite(each.y).any():
                 continue  # what was not measured needs no entry in the legend
             style = each.number if len(plot.y) == 1 else number
-            quantity = "\n".join(_wrapped(_long_name(data, y), 44))
+            quantity = "\n".join(_wrapped(_long_name(data, y), 58))
             named = each.name if len(plot.y) == 1 else (quantity if plot.by is None else f"{quantity}, {each.name}")
             colour = _colour(each.number, len(names)) if len(plot.y) == 1 else COLOURS[number % len(COLOURS)]
             show = _is_named(each.number, len(names)) and each.number not in labelled and (plot.by or len(plot.y) > 1)
