@@ -217,7 +217,9 @@ def figures_of(data: Any, block: Any) -> dict[str, dict[str, Any]]:
     import numpy as np
 
     for name, wanted in getattr(block, "SUMMARY_OF", {}).items():
-        data = data.isel({data[name].dims[0]: np.flatnonzero(data[name].values == wanted)})
+        chosen = np.flatnonzero(data[name].values == wanted)
+        if chosen.size:  # none: the yardstick alone was asked for
+            data = data.isel({data[name].dims[0]: chosen})
     figures = {}
     for name in _known(block.FIGURES, data):
         values = data[name].values.astype(float)

@@ -139,8 +139,11 @@ def ramp_adc_entries(
         "v_read": (per, v_read, "V", "read voltage"),
         "c_fb": (per, c_fb, "F", "feedback capacitor"),
         "ramp": (per, np.array([key[4] for key in samples], dtype=object), "1", "column or fixed reference"),
+        "group": (per, np.array([_group(key, config) for key in samples], dtype=object), "1",
+                  "chips: as configured; v_read, c_fb: at another one; fixed: with fixed references"),
         "gain": (per, gains, "V", "alpha: volts per unit of the MAC result"),
         "code": (code, np.arange(1, config.thresholds + 1), "1", "threshold k, in order of the input"),
+        "step": (("step",), np.arange(1, config.thresholds), "1", "threshold k below the code, in order of the input"),
         "direction": (code, stairs.direction.astype(np.int8), "1", "what the threshold adds to the code"),
         "decision_level": (code, levels_at_thresholds(config.activation, config.bits), "1",
                            "activation at the threshold"),
@@ -154,6 +157,14 @@ def ramp_adc_entries(
     return variables, coords, {**config.model_dump(mode="json"), "bias_sign": sign, "gain": column.gain}
 
 
+def _group(key: Key, config: RampAdcConfig) -> str:
+    """What a plot of the chips chooses by, as `characterise` names it."""
+    _, _, v_read, c_fb, ramp = key
+    if ramp != config.ramp:
+        return ramp
+    return "v_read" if v_read != config.v_read else "c_fb" if c_fb != config.c_fb else "chips"
+
+
 def _linearity(x: Array, fixed: NDArray[np.bool_], known: Any, config: RampAdcConfig) -> dict[str, Entry]:
     """INL, DNL and missing codes of thresholds in units of the MAC result, as the simulated chips' are taken."""
     function, stairs = config.activation, config.staircase
@@ -163,16 +174,16 @@ def _linearity(x: Array, fixed: NDArray[np.bool_], known: Any, config: RampAdcCo
     dnl = np.where(fixed[:, None], np.diff(x) / step - 1.0, differential_error(function, config.bits, x))
     up = np.ones(config.thresholds, dtype=np.int64)
     missing = [
-        -1 if not whole
+        np.nan if not whole
         else missing_codes(straight, row, up, 0) if is_fixed
         else missing_codes(stairs.thresholds, row, stairs.direction, stairs.start)
         for row, is_fixed, whole in zip(x, fixed, known, strict=True)
     ]  # fmt: skip
     return {
         "inl": (("sample", "code"), inl, "LSB", "integral non-linearity, output-referred"),
-        "dnl": (("sample", "step"), dnl, "LSB", "differential non-linearity of the code above threshold k"),
-        "missing_codes": (("sample",), np.array(missing), "1",
-                          "codes with less than a tenth of their width; -1 = not known"),
+        "dnl": (("sample", "step"), dnl, "LSB", "differential non-linearity"),
+        "missing_codes": (("sample",), np.array(missing, dtype=float), "1",
+                          "codes with less than a tenth of their width"),
     }  # fmt: skip
 
 

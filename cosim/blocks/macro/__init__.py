@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 NAME = "macro"
 DESCRIPTION = "pulse-width inputs, crossbar array, integrators and ramp ADC in one transient: codes, latency, energy"
 SWEEPS = {
-    "vector": "random input vectors",
-    "chip": "Monte Carlo over chips: programming error of array and column, mismatch; -1 is the nominal chip",
+    "vectors": "random input vectors",
+    "chips": "Monte Carlo over chips: programming error of array and column, mismatch; -1 is the nominal chip",
 }
 FIGURES = {
     "code": "code of each output [1]",

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 NAME = "ramp_adc"
 DESCRIPTION = "ramp ADC whose ramp comes from a pre-distorted memristor column, with transistor-level comparators"
 SWEEPS = {
-    "chip": "Monte Carlo over chips: programming error of the column, stuck cells, mismatch of the comparators",
-    "column": "comparators of a chip that share its ramp",
-    "v_read": "read voltage [V], of the nominal and the first chips, and of an ordinary fixed-reference ramp",
-    "c_fb": "feedback capacitor of all integrators [F], of the same",
+    "chips": "Monte Carlo over chips: programming error of the column, stuck cells, mismatch of the comparators",
+    "columns": "comparators of a chip that share its ramp",
+    "v_reads": "read voltages [V], of the nominal and the first chips, and of an ordinary fixed-reference ramp",
+    "v_read_chips": "how many of the first chips are characterised at the other read voltages and capacitors",
+    "c_fbs": "feedback capacitors of all integrators [F], of the same",
 }
 FIGURES = {
     "threshold": "input at which each code steps [V]",
@@ -38,13 +39,15 @@ FIGURES = {
     "row_energy": "supply energy of the row drivers in a conversion, nominal chip [J]",
     "integrator_energy": "supply energy of what the ramp's integrator delivers, nominal chip [J]",
 }
-_COLUMN = {"ramp": "column"}
+SUMMARY_OF = {"ramp": "column"}
+"""The printed figures are those of the memristor column; the fixed reference is a yardstick beside it."""
+_CHIPS = {"group": "chips"}
 PLOTS = (
-    Plot("inl", "Integral non-linearity of the chips", y=("inl",), x="code", where=_COLUMN),
-    Plot("dnl", "Differential non-linearity of the chips", y=("dnl",), x="step", where=_COLUMN),
+    Plot("inl", "Integral non-linearity of the chips", y=("inl",), x="code", where=_CHIPS),
+    Plot("dnl", "Differential non-linearity of the chips", y=("dnl",), x="step", where=_CHIPS),
     Plot("threshold", "Thresholds", y=("threshold_mac",), x="code", by="ramp"),
-    Plot("noise", "Noise of the thresholds", y=("threshold_noise",), x="code", where=_COLUMN),
-    Plot("offset", "Static offset of the comparators", y=("comparator_offset",), kind="histogram"),
+    Plot("noise", "Noise of the thresholds", y=("threshold_noise",), x="code", where=_CHIPS),
+    Plot("offset", "Static offset of the chips' comparators", y=("comparator_offset",), kind="histogram", where=_CHIPS),
 )
 
 _ROOMS = {
@@ -60,6 +63,7 @@ __all__ = [
     "FIGURES",
     "NAME",
     "PLOTS",
+    "SUMMARY_OF",
     "SWEEPS",
     "Config",
     "RampAdcModel",

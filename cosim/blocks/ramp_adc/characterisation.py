@@ -40,6 +40,10 @@ __all__ = ["V_READS", "Sample", "characterise", "chip_stream", "levels_of", "thr
 
 Array = NDArray[np.float64]
 
+GROUP_NAME = (
+    "chips: as configured; nominal: the nominal chip so; v_read, c_fb: the same chips at another one; fixed: the"
+    " yardstick with fixed references"
+)
 V_READS = (0.15, 0.20, 0.25)  # [V], the sweep of Yang et al., Nature Communications 16, 1136, 2025, fig. 3b
 
 
@@ -159,7 +163,7 @@ def _dataset(
     rms = comparator_noise(others[0])
     noise = np.array([threshold_noise(each.chip, each.config, rms) for each in samples]) / lsb
     # Whether its thresholds were found says status; a missing code is a finding, and not one of a failed sample.
-    missing_count = np.where(known[:, 0], missing, -1)
+    missing_count = np.where(known[:, 0], missing, np.nan)
     times = np.array([timeline(config, 1 if f else len(s.chip.bias)).end for s, f in zip(samples, fixed, strict=True)])
     per, each_code = ("sample",), ("sample", "code")
     variables = {
@@ -168,8 +172,8 @@ def _dataset(
         "bracket": (each_code, bracket, "V", "width of the simulated bracket of the threshold"),
         "ramp_level": (each_code, level, "V", "ramp at the clock, above V_CLP"),
         "inl": (each_code, inl, "LSB", "integral non-linearity, output-referred"),
-        "dnl": (("sample", "step"), dnl, "LSB", "differential non-linearity of the code above threshold k"),
-        "missing_codes": (per, missing_count, "1", "codes with less than a tenth of their width; -1 = not known"),
+        "dnl": (("sample", "step"), dnl, "LSB", "differential non-linearity"),
+        "missing_codes": (per, missing_count, "1", "codes with less than a tenth of their width"),
         "threshold_noise": (each_code, noise, "LSB", "rms noise: comparator, resets, reading the cells"),
         "step_change": (each_code, moved, "LSB", "how far the threshold moves when all time steps are halved"),
         "ramp_conductance": (("sample", "cell"), np.array([s.chip.ramp for s in samples]), "S", "cells of the ramp"),
@@ -231,8 +235,10 @@ def _coordinates(
         "v_read": (per, np.array([sample.config.v_read for sample in samples]), "V", "read voltage"),
         "c_fb": (per, np.array([sample.config.c_fb for sample in samples]), "F", "feedback capacitor"),
         "ramp": (per, ramp, "1", "column or fixed reference"),
+        "group": (per, np.array([_group(sample, config) for sample in samples], dtype=object), "1", GROUP_NAME),
         "gain": (per, gains, "V", "alpha: volts per unit of the MAC result"),
         "code": (code, np.arange(1, config.thresholds + 1), "1", "threshold k, in order of the input"),
+        "step": (("step",), np.arange(1, config.thresholds), "1", "threshold k below the code, in order of the input"),
         "direction": (code, stairs.direction.astype(np.int8), "1", "what the threshold adds to the code"),
         "decision_level": (code, levels_at_thresholds(function, config.bits), "1", "activation at the threshold"),
         "ideal_threshold": (code, design.thresholds, "1", "g^-1(y_k), in units of the MAC result"),
@@ -240,6 +246,16 @@ def _coordinates(
         "target_pulse": (("cell",), pulse * config.t_pulse, "s", "read pulse of the ramp cells"),
         "target_bias": (("bias_cell",), nominal.bias, "S", "design of the bias cells"),
     }
+
+
+def _group(sample: Sample, config: RampAdcConfig) -> str:
+    if sample.config.ramp != config.ramp:
+        return "fixed"
+    if sample.config.v_read != config.v_read:
+        return "v_read"
+    if sample.config.c_fb != config.c_fb:
+        return "c_fb"
+    return "nominal" if sample.number < 0 else "chips"
 
 
 def _whole(nominal: Chip) -> int | list[int]:

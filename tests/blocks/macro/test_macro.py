@@ -63,6 +63,7 @@ def data(pool: SimulatorPool) -> xr.Dataset:
 def test_figures(data: xr.Dataset) -> None:
     validate(data, "macro")
     assert set(macro.FIGURES) <= set(data.data_vars)
+    assert set(macro.SWEEPS) == {"vectors", "chips"}
     assert data["status"].values.tolist() == [[0, 0], [0, 0]]
     assert data.sizes["output"] == 3 and float(data["operations"]) == 2 * 3 * 3
     # IR drop in drivers and wires takes at most the row's load times the driver: 100 ohm x 3 x 150 uS = 4.5 %.

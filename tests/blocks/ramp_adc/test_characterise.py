@@ -1,5 +1,6 @@
 """The characterisation: every threshold bracketed in ngspice, figures that follow, failures that stay visible."""
 
+import inspect
 import re
 import warnings
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from cosim.blocks.ramp_adc.fitting import fit
 from cosim.blocks.ramp_adc.functions import get_function, ideal_thresholds, output_error
 from cosim.blocks.ramp_adc.measurement import TOLERANCE, Sample, find_thresholds, lsb_voltages, threshold_deck
 from cosim.blocks.status import NOT_FOUND, STEP
+from cosim.commands.characterise import figures_of
 from cosim.errors import CosimError
 from cosim.resources import read_netlist
 from cosim.spice import Deck, Failure, FailureKind, Result, SimulatorPool
@@ -42,10 +44,36 @@ def test_the_data_set_keeps_the_contract(three_bits: xr.Dataset, tmp_path: Path)
     np.testing.assert_array_equal(data["code"].values, np.arange(1, 8))
     units = {name: data[name].attrs["units"] for name in ("threshold", "bracket", "inl", "dnl", "ramp_conductance")}
     assert units == {"threshold": "V", "bracket": "V", "inl": "LSB", "dnl": "LSB", "ramp_conductance": "S"}
-    assert set(ramp_adc.FIGURES) <= set(data.data_vars) and set(ramp_adc.SWEEPS) <= set(data.coords)
+    assert set(ramp_adc.FIGURES) <= set(data.data_vars) and set(ramp_adc.SWEEPS) == set(sweeps_of(ramp_adc))
     assert config_of(data)["bias_sign"] == -1 and config_of(data)["bits"] == 3
     assert len(set(deck_hashes(data))) == len(deck_hashes(data)) >= 1 + 18 * 3
     xr.testing.assert_identical(load_dataset(save_dataset(data, tmp_path / "adc.nc"), "ramp_adc"), data)
+
+
+def sweeps_of(block: Any) -> list[str]:
+    parameters = inspect.signature(block.characterise).parameters.values()
+    others = ("seed", "pool", "show_progress")
+    return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.name not in others]
+
+
+def test_groups_tell_the_chips_from_what_stands_beside_them(three_bits: xr.Dataset) -> None:
+    """The plots of the chips show each chip once, as configured; so their spread is that of the chips."""
+    expected = ["nominal", *["chips"] * 8, *["v_read"] * 6, *["fixed"] * 3]
+    assert three_bits["group"].values.tolist() == expected
+    of_chips = {plot.name for plot in ramp_adc.PLOTS if plot.where == {"group": "chips"}}
+    assert of_chips == {"inl", "dnl", "noise", "offset"}
+    np.testing.assert_array_equal(three_bits["step"].values, np.arange(1, 7))
+
+
+def test_the_summary_is_of_the_column(three_bits: xr.Dataset) -> None:
+    """Without the yardstick; of the yardstick where nothing else was asked for."""
+    column = three_bits["ramp"].values == "column"
+    inl = three_bits["inl"].values
+    assert np.abs(inl[~column]).max() > np.abs(inl[column]).max()  # or the choice would not show
+    figures = figures_of(three_bits, ramp_adc)
+    assert (figures["inl"]["minimum"], figures["inl"]["maximum"]) == (inl[column].min(), inl[column].max())
+    fixed = figures_of(three_bits.isel(sample=~column), ramp_adc)
+    assert fixed["inl"]["maximum"] == inl[~column].max()
 
 
 @pytest.mark.parametrize("name", ["three_bits", "four_bits"])
@@ -166,7 +194,7 @@ def test_a_threshold_that_is_not_found_is_a_failure(pool: SimulatorPool, monkeyp
     monkeypatch.setattr(measurement, "MOST_ROUNDS", 2)
     data = characterise(RampAdcConfig(bits=2), chips=1, v_reads=(), pool=pool, show_progress=False)
     assert (data["status"].values == NOT_FOUND).all() and np.isnan(data["threshold"].values).all()
-    assert (data["missing_codes"].values == -1).all()
+    assert np.isnan(data["missing_codes"].values).all()
 
 
 @pytest.fixture(scope="module")
