@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ from cosim.blocks.comparator.netlist import decision_deck, moment, noise_deck, s
 from cosim.blocks.comparator.offset import TOLERANCE, draw_mismatch, find_offsets
 from cosim.blocks.dataset import new_dataset
 from cosim.blocks.halving import Checked, Relative, run_checked, tolerance_text
-from cosim.blocks.status import FAILED, LONG_NAME, NOT_FOUND, OK
+from cosim.blocks.status import LONG_NAME, NOT_FOUND, OK
 from cosim.errors import CosimError
 from cosim.spice import Result, SimulatorPool, default_pool
 
@@ -46,7 +47,7 @@ MEASUREMENTS = ("offset", "noise", "decisions", "kickback")
 class _Found:
     """All that one common mode gives: figures by name, status of each measurement, hashes of the decks."""
 
-    figures: dict[str, Array] = field(default_factory=dict)
+    figures: dict[str, NDArray[Any]] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
 
@@ -73,7 +74,8 @@ def characterise(
     seed: of the mismatch.
 
     Returns the data set with dimensions `common_mode`, `chip`, `overdrive`, `decision`, `measurement`; `status` has
-    one entry for each measurement at each common mode.
+    one entry for each measurement at each common mode, of the offset that of the worst chip; `offset_status` has one
+    for each chip.
     """
     if chips < 2:
         raise CosimError("a spread needs two chips", key="chips", value=chips, allowed="2 or more")
@@ -114,11 +116,12 @@ def _at(
     offsets = find_offsets(config, v_cm, names, mismatch, trajectory, pool, label)
     found.keys += offsets.keys
     found.status["offset"] = offsets.status
+    found.figures["offset_status"] = offsets.statuses[1:]
     found.figures |= {"offset": offsets.values[1:], "nominal": offsets.values[0], "static_power": offsets.power[0]}
     trip = float(offsets.values[0])
     found.figures["noise"], found.status["noise"] = np.asarray(np.nan), OK
     if np.isnan(trip):  # overdrives count from the trip point: without it nothing is measured
-        unknown = offsets.status if offsets.status in (FAILED, NOT_FOUND) else NOT_FOUND
+        unknown = int(offsets.statuses[0])
         found.status |= {"decisions": unknown, "kickback": unknown}
         if config.clocked:
             found.status["noise"] = unknown if with_noise else OK
@@ -276,6 +279,12 @@ def regeneration_of(overdrives: Array, delays: Array) -> tuple[float, float]:
     return float(-slope), float(at_one_volt)
 
 
+def _spread(values: Array) -> float:
+    """Standard deviation of the values that are known, NaN of less than two."""
+    known = values[~np.isnan(values)]
+    return float(known.std(ddof=1)) if len(known) > 1 else float("nan")
+
+
 def _dataset(
     config: ComparatorConfig,
     common_modes: Array,
@@ -297,7 +306,13 @@ def _dataset(
     variables = {
         "offset": (("common_mode", "chip"), offset, "V", "input difference at which the decision changes"),
         "offset_nominal": (at, all_of("nominal"), "V", "offset of the circuit without mismatch"),
-        "offset_sigma": (at, offset.std(axis=1, ddof=1), "V", "standard deviation of the offset over the chips"),
+        "offset_sigma": (
+            at, np.array([_spread(each) for each in offset]), "V",
+            "standard deviation of the offset over the chips whose offset is known",
+        ),
+        "offset_status": (
+            ("common_mode", "chip"), all_of("offset_status", chips).astype(np.int8), "1", f"of the offset: {LONG_NAME}",
+        ),
         "noise": (at, all_of("noise"), "V", "input-referred rms noise"),
         "delay": (both, all_of("delay", half, 2), "s", "delay of the decision"),
         "regeneration_time": (at, all_of("regeneration_time"), "s", "time in which the latch grows by e"),

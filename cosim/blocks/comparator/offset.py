@@ -1,6 +1,6 @@
 """Offset of every chip, and of the nominal circuit: where the decision changes.
 
-Continuous-time: the static trip point, by feedback in one `.op`. Clocked: a bracketing search; each simulation takes
+Continuous-time: the static trip point, by feedback in one `.op`. Clocked: a bracketing search; each round takes
 one decision of every chip from the reset state, and the input moves until two inputs less than `TOLERANCE` apart are
 decided differently. The outputs say on which side of the threshold an input is, and the time that the latch took says
 how far away: its voltage grows as the gain of the nominal circuit does.
@@ -9,10 +9,12 @@ how far away: its voltage grows as the gain of the nominal circuit does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.blocks.chunks import MOST, Copied, run_in_chunks
 from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.comparator.linear import Trajectory
 from cosim.blocks.comparator.netlist import SEARCH, Copy, probes, start, static_deck, transient
@@ -21,7 +23,7 @@ from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
 from cosim.process import mismatch_of
 from cosim.progress import further_rounds
 from cosim.seeds import stream
-from cosim.spice import Deck, Result, SimulatorPool
+from cosim.spice import Deck, SimulatorPool
 
 Array = NDArray[np.float64]
 
@@ -34,12 +36,17 @@ LATCH_LEVEL = 0.2  # [V] between the latch's nodes: still amplified nearly linea
 
 @dataclass(frozen=True)
 class Offsets:
-    """Offsets [V], first that of the nominal circuit; static power of each [W]; status; hashes of the decks."""
+    """Offsets [V], first that of the nominal circuit; static power [W] and status of each; hashes of the decks."""
 
     values: Array
     power: Array
-    status: int
+    statuses: NDArray[np.int8]
     keys: list[str]
+
+    @property
+    def status(self) -> int:
+        """Of the measurement: OK when every chip is; FAILED when one failed; else the highest."""
+        return FAILED if (self.statuses == FAILED).any() else int(self.statuses.max())
 
 
 def draw_mismatch(config: ComparatorConfig, chips: int, seed: int) -> tuple[tuple[str, ...], Array]:
@@ -62,26 +69,52 @@ def find_offsets(
     label: str | None = None,
 ) -> Offsets:
     """Offsets of all rows of `mismatch` at a common mode; `trajectory` of a clocked comparator, if it shows one."""
-    result = pool.run([static_deck(config, v_cm, names, mismatch)], label)[0]
     count = len(mismatch)
-    if not result.ok:
-        return Offsets(np.full(count, np.nan), np.full(count, np.nan), FAILED, [result.key])
-    power = np.array([-config.v_dd * result[f"i(vdd{number})"][0] for number in range(count)])
+    status = np.full(count, OK, dtype=np.int8)
+    values, power = np.full(count, np.nan), np.full(count, np.nan)
+    static, keys = run_in_chunks(
+        lambda chips: static_deck(config, v_cm, names, mismatch[chips]), range(count), pool, label
+    )
+    for chip, at in enumerate(static):
+        if not at.ok:
+            status[chip] = FAILED
+            continue
+        power[chip] = -config.v_dd * at.result[f"i(vdd{at.number})"][0]
+        if not config.clocked:
+            values[chip] = at.result[f"v(p{at.number})"][0] - v_cm
     if not config.clocked:
-        values = np.array([result[f"v(p{number})"][0] for number in range(count)]) - v_cm
-        return Offsets(values, power, OK, [result.key])
+        return Offsets(values, power, status, keys)
     search = ThresholdSearch(np.zeros(count), 1.0, WIDEST_STEP, np.full(count, TOLERANCE))
-    keys = [result.key]
-    while search.rounds < MOST_ROUNDS and not search.done.all():
+    while search.rounds < MOST_ROUNDS and not (search.done | (status == FAILED)).all():
+        open_ones = np.flatnonzero(status != FAILED)
+        deck = partial(_decision_deck, config, v_cm, names, mismatch, search.guess)
         with further_rounds():
-            found = pool.run([_deck(config, v_cm, names, mismatch, search.guess)], label)[0]
-        keys.append(found.key)
-        if not found.ok:
-            return Offsets(np.full(count, np.nan), power, FAILED, keys)
-        search.update(_deviations(found, count, config, trajectory))
-    values = np.where(search.done, search.value, np.nan)
-    status, key = _verified(config, v_cm, names, mismatch, values, pool, label)
-    return Offsets(values, power, status if search.done.all() else NOT_FOUND, [*keys, key])
+            found, more = run_in_chunks(deck, open_ones, pool, label)
+        keys += more
+        deviations = np.zeros(count)  # of a chip that failed, whose search does not count any more
+        for chip, at in zip(open_ones.tolist(), found, strict=True):
+            if at.ok:
+                deviations[chip] = _deviation(at, config, trajectory)
+            else:
+                status[chip] = FAILED
+        search.update(deviations)
+    status[(status == OK) & ~search.done] = NOT_FOUND
+    good = np.flatnonzero(status == OK)
+    values[good] = search.value[good]
+    status[good], more = _verified(config, v_cm, names, mismatch[good], values[good], pool, label)
+    values[status == FAILED] = np.nan
+    return Offsets(values, power, status, keys + more)
+
+
+def _decision_deck(
+    config: ComparatorConfig,
+    v_cm: float,
+    names: tuple[str, ...],
+    mismatch: Array,
+    inputs: Array,
+    chips: NDArray[np.intp],
+) -> Deck:
+    return _deck(config, v_cm, names, mismatch[chips], inputs[chips])
 
 
 def _deck(config: ComparatorConfig, v_cm: float, names: tuple[str, ...], mismatch: Array, inputs: Array) -> Deck:
@@ -96,32 +129,32 @@ def _deck(config: ComparatorConfig, v_cm: float, names: tuple[str, ...], mismatc
     return transient(f"decisions of {len(copies)} chips", config, copies, end, saves, tolerances=SEARCH)
 
 
-def _decisions(result: Result, count: int, config: ComparatorConfig) -> Array:
+def _decision(at: Copied, config: ComparatorConfig) -> float:
     """+1 where outp is high at the end, -1 where outn is, 0 where neither is."""
-    difference = np.array([result[f"v(op{number})"][-1] - result[f"v(on{number})"][-1] for number in range(count)])
-    return np.where(np.abs(difference) > config.v_dd / 2, np.sign(difference), 0.0)
+    difference = _difference(at)
+    return float(np.sign(difference)) if abs(difference) > config.v_dd / 2 else 0.0
 
 
-def _deviations(result: Result, count: int, config: ComparatorConfig, trajectory: Trajectory | None) -> Array:
-    """How far each input is from the threshold, in volts of the input; the sign is the decision's."""
-    final = np.array([result[f"v(op{number})"][-1] - result[f"v(on{number})"][-1] for number in range(count)])
-    decided = _decisions(result, count, config)
-    sign = np.where(decided != 0, decided, np.where(final >= 0, 1.0, -1.0))
+def _difference(at: Copied) -> float:
+    return float(at.result[f"v(op{at.number})"][-1] - at.result[f"v(on{at.number})"][-1])
+
+
+def _deviation(at: Copied, config: ComparatorConfig, trajectory: Trajectory | None) -> float:
+    """How far the input is from the threshold, in volts of the input; the sign is the decision's."""
+    sign = _decision(at, config) or (1.0 if _difference(at) >= 0 else -1.0)
     inner = probes(config.part)
     if inner is None or trajectory is None:
-        return np.asarray(sign * UNKNOWN_SIZE)
-    time, size = result["time"], np.empty(count)
-    for number in range(count):
-        latch = np.abs(result[f"v(xc{number}.{inner[1]})"] - result[f"v(xc{number}.{inner[0]})"])
-        small = np.flatnonzero(latch < LATCH_LEVEL)
-        i = int(small[-1]) if small.size else 0
-        at = time[i]
-        if i + 1 < len(time):  # the latch grows exponentially between two points
-            parts = np.log(np.maximum(latch[i : i + 2], 1e-6) / LATCH_LEVEL)
-            at += (time[i + 1] - time[i]) * parts[0] / (parts[0] - parts[1])
-        gain = float(np.interp(at, trajectory.time, trajectory.gain))
-        size[number] = LATCH_LEVEL / max(gain, LATCH_LEVEL / UNKNOWN_SIZE / 10)
-    return np.asarray(sign * size)
+        return sign * UNKNOWN_SIZE
+    time = at.result["time"]
+    latch = np.abs(at.result[f"v(xc{at.number}.{inner[1]})"] - at.result[f"v(xc{at.number}.{inner[0]})"])
+    small = np.flatnonzero(latch < LATCH_LEVEL)
+    i = int(small[-1]) if small.size else 0
+    moment = time[i]
+    if i + 1 < len(time):  # the latch grows exponentially between two points
+        parts = np.log(np.maximum(latch[i : i + 2], 1e-6) / LATCH_LEVEL)
+        moment += (time[i + 1] - time[i]) * parts[0] / (parts[0] - parts[1])
+    gain = float(np.interp(moment, trajectory.time, trajectory.gain))
+    return sign * LATCH_LEVEL / max(gain, LATCH_LEVEL / UNKNOWN_SIZE / 10)
 
 
 def _verified(
@@ -132,13 +165,20 @@ def _verified(
     values: Array,
     pool: SimulatorPool,
     label: str | None,
-) -> tuple[int, str]:
-    """With all time steps halved, inputs one bracket to either side of each offset must still be decided as such."""
-    inputs = np.concatenate([values - TOLERANCE, values + TOLERANCE])
-    deck = _deck(config, v_cm, names, np.concatenate([mismatch, mismatch]), np.nan_to_num(inputs))
-    result = pool.run([deck.halved()], label)[0]
-    if not result.ok:
-        return FAILED, result.key
-    wanted = np.repeat([-1.0, 1.0], len(values))
-    right = (_decisions(result, len(inputs), config) == wanted) | np.isnan(inputs)
-    return OK if right.all() else STEP, result.key
+) -> tuple[NDArray[np.int8], list[str]]:
+    """With all time steps halved, inputs one bracket to either side of each offset must still be decided as such.
+
+    Returns the status of each chip, (chips,), and the hashes of the decks.
+    """
+
+    def deck(chips: NDArray[np.intp]) -> Deck:
+        both = np.stack([values[chips] - TOLERANCE, values[chips] + TOLERANCE], axis=1).ravel()
+        return _deck(config, v_cm, names, np.repeat(mismatch[chips], 2, axis=0), both).halved()
+
+    found, keys = run_in_chunks(deck, range(len(values)), pool, label, most=MOST // 2)
+    status = np.full(len(values), FAILED, dtype=np.int8)
+    for chip, at in enumerate(found):
+        if at.ok:
+            below, above = (_decision(Copied(at.result, 2 * at.number + k, 2 * at.size), config) for k in (0, 1))
+            status[chip] = OK if (below, above) == (-1.0, 1.0) else STEP
+    return status, keys

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from cosim.blocks.chunks import run_in_chunks
 from cosim.blocks.dataset import Entry, new_dataset
 from cosim.blocks.halving import Checked, Relative, Tolerance, all_keys, run_checked, stacked, statuses, tolerance_text
 from cosim.blocks.integrator.config import IntegratorConfig
@@ -32,7 +33,7 @@ from cosim.blocks.integrator.netlist import (
     slew_deck,
     static_deck,
 )
-from cosim.blocks.status import LONG_NAME
+from cosim.blocks.status import FAILED, LONG_NAME, OK
 from cosim.blocks.waveforms import integrated_noise
 from cosim.errors import CosimError
 from cosim.process import mismatch_of
@@ -94,7 +95,7 @@ def characterise(
     shifted = [{name: sign * sigma} for name, sigma in zip(names, sigmas, strict=True) for sign in (1, -1)]
     loops = [loop_deck(config, one, f"loop, chip {number - 1}") for number, one in enumerate(every)]
     loop = run(loops, lambda result, _: loop_figures(result, config), {}, "loop")
-    offset = run([offset_deck(config, [*every, *shifted])], _offsets(config, len(every) + len(shifted)), {}, "offset")
+    offset, offset_keys = offsets_of(config, [*every, *shifted], pool, label.format("offset") if label else None)
     static = run([static_deck(config)], lambda result, _: static_figures(result, config), {}, "static")
     noise_decks = [hold_noise_deck(config), *([] if has_ideal_switch(config) else [reset_noise_deck(config)])]
     noise = run(noise_decks, _noise, {}, "noise")
@@ -109,9 +110,10 @@ def characterise(
     }  # fmt: skip
     simulations = [f"{name} {number}" for name, group in groups.items() for number in range(len(group))]
     checked = [each for group in groups.values() for each in group]
+    keys = [key for group in groups.values() for key in (offset_keys if group is offset else all_keys(group))]
     variables = {
         **_loop_entries(loop),
-        **_offset_entries(offset[0], len(every), len(names)),
+        **_offset_entries(offset, len(every), len(names)),
         **_static_entries(static[0]),
         **_noise_entries(noise),
         **_pulse_entries(pulse, config, charges),
@@ -139,7 +141,7 @@ def characterise(
         coords=coords,
         config=config.model_dump(mode="json"),
         seed=seed,
-        deck_hashes=all_keys(checked),
+        deck_hashes=keys,
         simulator=f"ngspice {pool.simulator.version_text}",
         solver=pool.simulator.solver,
     )
@@ -160,12 +162,21 @@ def _mismatch(config: IntegratorConfig, chips: int, seed: int) -> tuple[tuple[st
     return kind.names, np.array(drawn).reshape(chips, len(kind.names)), kind.sigmas
 
 
-def _offsets(config: IntegratorConfig, count: int) -> Any:
-    def extract(result: Result, _: int) -> dict[str, Any]:
-        ground = np.array([result[f"v(bl{number})"][0] for number in range(count)])
-        return {"offset": ground - config.v_clp, "supply_current": -result["i(vdd)"][0] / count}
-
-    return extract
+def offsets_of(
+    config: IntegratorConfig, mismatches: list[Mismatch], pool: SimulatorPool, label: str | None
+) -> tuple[list[Checked], list[str]]:
+    """Offset [V] and supply current [A] of each amplifier; hashes of the decks, each of which holds many."""
+    found, keys = run_in_chunks(
+        lambda some: offset_deck(config, [mismatches[each] for each in some]), range(len(mismatches)), pool, label
+    )
+    checked = []
+    for at in found:
+        figures = {"offset": np.asarray(np.nan), "supply_current": np.asarray(np.nan)}
+        if at.ok:  # the amplifiers of a deck share their supply: their mean
+            figures["offset"] = at.result[f"v(bl{at.number})"][0] - config.v_clp
+            figures["supply_current"] = -at.result["i(vdd)"][0] / at.size
+        checked.append(Checked(figures, {}, OK if at.ok else FAILED, (at.result,)))
+    return checked, keys
 
 
 def _noise(result: Result, _: int) -> dict[str, Any]:
@@ -195,9 +206,10 @@ def _loop_entries(loop: list[Checked]) -> dict[str, Entry]:
     }
 
 
-def _offset_entries(offset: Checked, chips: int, parameters: int) -> dict[str, Entry]:
-    values = stacked([offset], "offset")[0]
-    values = values if values.ndim else np.full(chips + 2 * parameters, np.nan)
+def _offset_entries(offset: list[Checked], chips: int, parameters: int) -> dict[str, Entry]:
+    """Of the chips, and then of the nominal amplifier with each parameter shifted up and down."""
+    values, current = stacked(offset, "offset"), stacked(offset, "supply_current")
+    known = current[~np.isnan(current)]
     shifts = values[chips:].reshape(parameters, 2)
     share = (shifts[:, 0] - shifts[:, 1]) / 2
     total = np.sqrt(np.sum(share**2))
@@ -205,7 +217,12 @@ def _offset_entries(offset: Checked, chips: int, parameters: int) -> dict[str, E
         "offset": (("chip",), values[:chips], "V", "offset: bit line above V_CLP, output tied to it"),
         "offset_share": (("parameter",), share, "V", "offset by one sigma of one parameter"),
         "offset_sigma": ((), total, "V", "sigma of the offset, from the shares of all parameters"),
-        "supply_current": ((), stacked([offset], "supply_current")[0], "A", "supply current at rest, bias included"),
+        "supply_current": (
+            (),
+            known.mean() if known.size else np.nan,
+            "A",
+            "supply current at rest, bias included, mean over the simulated amplifiers",
+        ),
     }
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from cosim.blocks.chunks import run_in_chunks
 from cosim.blocks.dataset import new_dataset
 from cosim.blocks.halving import Relative, Tolerance, run_checked
 from cosim.blocks.sar_adc.array import (
@@ -99,13 +100,16 @@ def characterise(
         raise CosimError("a number of chips is wanted", key="chips", value=chips, allowed="0 or more")
     pool = pool or default_pool()
     names, drawn = draw_chips(config, chips, seed)
-    offset, keys = _offsets(config, names, drawn, pool)
+    offset, keys = static_offsets(config, names, drawn, pool)
     without = np.array([transition_levels(levels(c.capacitors, config.v_low, config.v_high)) for c in drawn])
     predicted = without + offset[:, None]
-    # Where the offset is not known the search starts as if there were none, which costs it some rounds.
+    known = ~np.isnan(offset)  # a chip whose comparator could not be simulated has failed, and is not converted with
     growth = 1.0 + EXPECTED_INPUT / (config.c_unit * (1 << config.bits))
-    starts = without + growth * np.nan_to_num(offset)[:, None]
-    found = [_Found(BracketSearch(each, TOLERANCE * config.lsb)) for each in starts]
+    starts = without + growth * np.where(known, offset, 0.0)[:, None]
+    found = [
+        _Found(BracketSearch(start, TOLERANCE * config.lsb), OK if good else FAILED)
+        for start, good in zip(starts, known, strict=True)
+    ]
     label = f"SAR ADC, {config.bits} bits" if show_progress else None
     for number in range(MOST_ROUNDS):
         if not _round(config, names, drawn, found, pool, f"{label}, round {number + 1}" if label else None):
@@ -115,14 +119,14 @@ def characterise(
     return _dataset(config, drawn, found, predicted, offset, keys, seed, pool)
 
 
-def _offsets(
+def static_offsets(
     config: SarAdcConfig, names: tuple[str, ...], drawn: list[Chip], pool: SimulatorPool
 ) -> tuple[Array, list[str]]:
-    """Static offsets of the chips' comparators [V], NaN where the simulation failed."""
-    result = pool.run([offset_deck(config, names, np.array([chip.mismatch for chip in drawn]))])[0]
-    if not result.ok:
-        return np.full(len(drawn), np.nan), [result.key]
-    return np.array([result[f"v(in{n})"][0] - config.v_cm for n in range(len(drawn))]), [result.key]
+    """Static offsets of the chips' comparators [V], NaN where the simulation failed, and the hashes of the decks."""
+    mismatch = np.array([chip.mismatch for chip in drawn])
+    found, keys = run_in_chunks(lambda chips: offset_deck(config, names, mismatch[chips]), range(len(drawn)), pool)
+    offsets = [at.result[f"v(in{at.number})"][0] - config.v_cm if at.ok else np.nan for at in found]
+    return np.array(offsets), keys
 
 
 def _decks(config: SarAdcConfig, names: tuple[str, ...], chip: Chip, inputs: Array) -> list[Deck]:

@@ -10,6 +10,7 @@ from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.comparator.linear import find_trajectory
 from cosim.blocks.comparator.netlist import static_deck
 from cosim.blocks.comparator.offset import TOLERANCE, draw_mismatch, find_offsets
+from cosim.blocks.status import FAILED, OK
 from cosim.process import mismatch_of
 from cosim.resources import read_netlist
 from cosim.spice import Deck, SimulatorPool, Tolerances
@@ -134,6 +135,21 @@ def test_a_chip_is_the_same_under_every_condition(clocked: ComparatorConfig) -> 
     np.testing.assert_array_equal(few, draw_mismatch(hot, 8, seed=7)[1][:4])
     assert not np.array_equal(few, draw_mismatch(hot, 3, seed=8)[1])
     assert not few[0].any()
+
+
+@pytest.mark.parametrize("clocked", [True, False])
+def test_a_chip_that_cannot_be_simulated_costs_itself_alone(pool: SimulatorPool, clocked: bool) -> None:
+    """ngspice refuses a transistor whose threshold is shifted by no number."""
+    config = ComparatorConfig(comparator="comparator_strongarm" if clocked else "comparator_two_stage")
+    names, mismatch = draw_mismatch(config, 3, seed=4)
+    trajectory = find_trajectory(config, config.v_cm, 0.0, pool)[0] if clocked else None
+    sound = find_offsets(config, config.v_cm, names, mismatch, trajectory, pool)
+    mismatch[2, 0] = np.nan
+    found = find_offsets(config, config.v_cm, names, mismatch, trajectory, pool)
+    assert found.statuses.tolist() == [OK, OK, FAILED, OK] and found.status == FAILED and sound.status == OK
+    assert np.isnan(found.values[2]) and np.isnan(found.power[2])
+    kept = [0, 1, 3]
+    np.testing.assert_allclose(found.values[kept], sound.values[kept], atol=TOLERANCE)
 
 
 @pytest.mark.slow

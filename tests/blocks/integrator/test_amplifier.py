@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cosim.blocks.integrator.characterisation import characterise
+from cosim.blocks.integrator.characterisation import characterise, offsets_of
 from cosim.blocks.integrator.config import IntegratorConfig
 from cosim.blocks.integrator.macro import macro_parameters
 from cosim.blocks.integrator.netlist import offset_deck, pulse_deck, pulse_times
+from cosim.blocks.status import FAILED, OK
 from cosim.process import mismatch_of
 from cosim.spice import Deck, SimulatorPool
 
@@ -63,6 +64,16 @@ def test_offset_sigma_by_hand(amplifier: xr.Dataset, pool: SimulatorPool) -> Non
     chips = amplifier["offset"].values[1:]
     spread = chips.std(ddof=1) / float(amplifier["offset_sigma"])
     assert 0.5 < spread < 1.6  # chi-squared of 11 degrees of freedom, 99.9 % of all draws
+
+
+def test_an_amplifier_that_cannot_be_simulated_costs_itself_alone(amplifier: xr.Dataset, pool: SimulatorPool) -> None:
+    """ngspice refuses a transistor whose threshold is shifted by no number."""
+    found, keys = offsets_of(IntegratorConfig(), [{}, {"dvt1": float("nan")}, {}], pool, None)
+    assert [each.status for each in found] == [OK, FAILED, OK] and len(keys) == 4
+    nominal, lost, again = (float(each.figures["offset"]) for each in found)
+    assert np.isnan(lost) and nominal == again
+    # Offsets are solved together in one deck: Newton's method ends elsewhere within its tolerance.
+    assert nominal == pytest.approx(float(amplifier["offset"][0]), abs=1e-7)
 
 
 def test_chips_do_not_depend_on_their_number(amplifier: xr.Dataset, pool: SimulatorPool) -> None:

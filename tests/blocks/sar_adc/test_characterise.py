@@ -1,5 +1,7 @@
 """The characterisation as a whole: thresholds against the closed form with the same draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +9,13 @@ import xarray as xr
 from cosim.blocks import sar_adc
 from cosim.blocks.dataset import validate
 from cosim.blocks.sar_adc.array import levels, transition_levels
-from cosim.blocks.sar_adc.characterisation import TOLERANCE, characterise, draw_chips, sampled_noise
+from cosim.blocks.sar_adc.characterisation import (
+    TOLERANCE,
+    characterise,
+    draw_chips,
+    sampled_noise,
+    static_offsets,
+)
 from cosim.blocks.sar_adc.config import SarAdcConfig
 from cosim.blocks.sar_adc.search import BracketSearch
 from cosim.spice import SimulatorPool
@@ -61,6 +69,17 @@ def test_chips_do_not_depend_on_their_number(data: xr.Dataset) -> None:
     np.testing.assert_array_equal(data["capacitance"].values[1], one[1].capacitors)
     other = draw_chips(CONFIG.model_copy(update={"corner": "SS", "temperature": 85.0}), 1, 3)[1]
     np.testing.assert_array_equal(one[1].mismatch, other[1].mismatch)
+
+
+def test_a_comparator_that_cannot_be_simulated_costs_its_chip_alone(pool: SimulatorPool) -> None:
+    """ngspice refuses a transistor whose threshold is shifted by no number."""
+    names, drawn = draw_chips(CONFIG, 2, 3)
+    sound, _ = static_offsets(CONFIG, names, drawn, pool)
+    drawn[1] = replace(drawn[1], mismatch=np.full(len(names), np.nan))
+    found, keys = static_offsets(CONFIG, names, drawn, pool)
+    assert np.isnan(found[1]) and len(keys) == 4
+    # `.op` ends where Newton's method is within its tolerance, by what else the deck holds.
+    np.testing.assert_allclose(found[[0, 2]], sound[[0, 2]], atol=1e-6)
 
 
 @pytest.mark.slow
