@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.blocks.dataset import new_dataset
+from cosim.blocks.halving import Checked, all_keys, largest_change, run_checked, stacked, tolerance_text
 from cosim.blocks.ramp_adc.chips import Chip, draw_chips, nominal_chip
 from cosim.blocks.ramp_adc.column import timeline
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import ColumnDesign, design_column, device_of
-from cosim.blocks.ramp_adc.energy import driver_deck, driver_energies, sample_energies
+from cosim.blocks.ramp_adc.energy import (
+    DRIVERS,
+    ENERGY_TOLERANCE,
+    SAMPLE_ENERGIES,
+    driver_deck,
+    driver_energies,
+    sample_energies,
+)
 from cosim.blocks.ramp_adc.functions import (
     differential_error,
     levels_at_thresholds,
@@ -31,7 +40,7 @@ from cosim.blocks.ramp_adc.measurement import (
     threshold_deck,
 )
 from cosim.blocks.ramp_adc.noise import comparator_noise, comparator_noise_deck, threshold_noise
-from cosim.blocks.status import LONG_NAME, OK, STEP
+from cosim.blocks.status import FAILED, LONG_NAME, OK, STEP
 from cosim.errors import CosimError
 from cosim.seeds import stream
 from cosim.spice import Result, SimulatorPool, default_pool
@@ -73,7 +82,9 @@ def characterise(
 
     Returns the data set with dimensions `sample`, `code` (threshold k), `cell`, `bias_cell`. A sample whose
     simulation failed or whose thresholds were not found keeps its place with its status and NaN; one whose thresholds
-    move when the time steps are halved is flagged (`cosim.blocks.status`).
+    move when the time steps are halved is flagged (`cosim.blocks.status`). What follows from other decks, or may be off
+    while the thresholds are right, has a status of its own: `energy_status` (each sample's energies), `driver_status`
+    (word lines, rows, integrator; only with a memristor column), `noise_status` (the comparator's noise).
     """
     _check_sweeps(chips, columns, v_reads, v_read_chips, c_fbs)
     pool = pool or default_pool()
@@ -83,11 +94,14 @@ def characterise(
     samples = _plan(config, design, drawn, columns, v_reads, v_read_chips, c_fbs)
     label = f"ramp ADC, {config.bits} bits, {config.function}" if show_progress else None
     found, hashes = find_thresholds(samples, design, pool, label)
-    decks = [comparator_noise_deck(config, found[0].offset)]
-    if config.ramp == "column":  # a fixed reference has neither cells nor drivers
-        decks.append(driver_deck(config, samples[0].chip))
-    others = pool.run(decks)
-    return _dataset(config, design, samples, found, others, [*hashes, *(each.key for each in others)], seed, pool)
+    # A nominal comparator without a trip point has no noise there; a fixed reference has neither cells nor drivers.
+    noise = [comparator_noise_deck(config, found[0].offset)] if np.isfinite(found[0].offset) else []
+    drivers = [driver_deck(config, samples[0].chip)] if config.ramp == "column" else []
+    of_noise = run_checked(noise, lambda result, _: {"rms": comparator_noise(result)}, {"rms": 0.0}, pool)
+    tolerances = dict.fromkeys(DRIVERS, ENERGY_TOLERANCE)
+    of_drivers = run_checked(drivers, lambda result, _: driver_energies(result), tolerances, pool)
+    hashes += all_keys([*of_noise, *of_drivers])
+    return _dataset(config, design, samples, found, of_noise, of_drivers, hashes, seed, pool)
 
 
 def _check_sweeps(
@@ -132,7 +146,8 @@ def _dataset(
     design: ColumnDesign,
     samples: list[Sample],
     found: list[Found],
-    others: list[Result],
+    of_noise: list[Checked],
+    of_drivers: list[Checked],
     hashes: list[str],
     seed: int,
     pool: SimulatorPool,
@@ -146,6 +161,7 @@ def _dataset(
     level = np.array([_levels(each.result, config) for each in found])
     lanes = min(LANES, config.thresholds)
     energy = np.array([sample_energies(each.result, lanes) for each in found])
+    energy_moved = np.abs(energy - np.array([sample_energies(each.coarse, lanes) for each in found]))
     fixed = np.array([sample.config.ramp == "fixed" for sample in samples])[:, None]
     straight = np.linspace(design.thresholds[0], design.thresholds[-1], config.thresholds)
     step = straight[1] - straight[0]
@@ -160,7 +176,7 @@ def _dataset(
         for row, is_fixed in zip(x, fixed[:, 0], strict=True)
     ]  # fmt: skip
     moved = np.array([each.step_change for each in found]) / lsb
-    rms = comparator_noise(others[0])
+    rms = float(stacked(of_noise, "rms")[0]) if of_noise else np.nan
     noise = np.array([threshold_noise(each.chip, each.config, rms) for each in samples]) / lsb
     # Whether its thresholds were found says status; a missing code is a finding, and not one of a failed sample.
     missing_count = np.where(known[:, 0], missing, np.nan)
@@ -188,7 +204,11 @@ def _dataset(
         "comparator_energy": (per, energy[:, 0], "J", "supply energy of one comparator in a conversion, without bias"),
         "bias_energy": (per, energy[:, 1], "J", "supply energy of the comparators' bias generator in a conversion"),
         "ramp_energy": (per, energy[:, 2], "J", "energy dissipated in the cells of the ramp column in a conversion"),
-        **_driver_entries(others[1] if len(others) > 1 else None),
+        **_driver_entries(of_drivers),
+        "energy_status": (per, _energy_statuses(found, energy, energy_moved), "1",
+                          f"of the sample's energies: {LONG_NAME}"),
+        "noise_status": ((), np.int8(of_noise[0].status if of_noise else FAILED), "1",
+                         f"of the comparator's noise: {LONG_NAME}"),
         "rounds": (per, np.array([each.search.rounds for each in found]), "1", "simulations of the search"),
         "status": (per, np.array([each.status for each in found], dtype=np.int8), "1", LONG_NAME),
     }  # fmt: skip
@@ -208,18 +228,40 @@ def _dataset(
         device=config.device,
         device_sha256=device_of(config).sha256,
     )
-    data["threshold"].attrs["step_tolerance"] = f"{STEP_TOLERANCE:g} LSB"
+    data["threshold"].attrs |= {"step_change": _largest(moved), "step_tolerance": f"{STEP_TOLERANCE:g} LSB"}
+    changes = dict(zip(SAMPLE_ENERGIES, map(_largest, energy_moved.T), strict=True))
+    for name, change in (changes | {name: largest_change(of_drivers, name) for name in DRIVERS}).items():
+        data[name].attrs |= {"step_change": change, "step_tolerance": tolerance_text(ENERGY_TOLERANCE, "J")}
     return data
 
 
-def _driver_entries(result: Result | None) -> dict[str, tuple[tuple[str, ...], float, str, str]]:
-    energies = driver_energies(result)
+def _largest(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.max()) if finite.size else float("nan")
+
+
+def _energy_statuses(found: list[Found], energy: Array, moved: Array) -> NDArray[np.int8]:
+    """Status of each sample's energies, shape (samples, 3) [J], by how far they moved when all steps were halved.
+
+    A sample that failed or whose thresholds were not found was not run with halved steps; its own status stands.
+    """
+    flagged = (moved > ENERGY_TOLERANCE.absolute(energy)).any(axis=1)
+    own = np.array([each.status for each in found])
+    return np.where(np.isin(own, (OK, STEP)), np.where(flagged, STEP, OK), own).astype(np.int8)
+
+
+def _driver_entries(checked: list[Checked]) -> dict[str, tuple[tuple[str, ...], Any, str, str]]:
+    energies = {name: float(stacked(checked, name)[0]) if checked else np.nan for name in DRIVERS}
     names = {
         "word_line_energy": "supply energy of all word-line drivers in a conversion of the nominal chip",
         "row_energy": "supply energy of all row drivers in a conversion of the nominal chip",
         "integrator_energy": "supply energy of the charge that the ramp's integrator delivers, nominal chip",
     }
-    return {name: ((), energies[name], "J", text) for name, text in names.items()}
+    entries: dict[str, tuple[tuple[str, ...], Any, str, str]]
+    entries = {name: ((), energies[name], "J", text) for name, text in names.items()}
+    if checked:
+        entries["driver_status"] = ((), np.int8(checked[0].status), "1", f"of the drivers' energies: {LONG_NAME}")
+    return entries
 
 
 def _coordinates(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.blocks.halving import Relative
 from cosim.blocks.ramp_adc.chips import Chip
 from cosim.blocks.ramp_adc.column import column_lines, timeline
 from cosim.blocks.ramp_adc.config import RampAdcConfig
@@ -22,6 +23,9 @@ from cosim.spice import Deck, Result
 Array = NDArray[np.float64]
 
 PICO = 1e-12  # the decks count picojoules in volts
+SAMPLE_ENERGIES = ("comparator_energy", "bias_energy", "ramp_energy")
+# How far an energy may move when all time steps are halved: 2 %, far less than the spread from chip to chip.
+ENERGY_TOLERANCE = Relative(0.02, 1e-15)
 DRIVERS = ("word_line_energy", "row_energy", "integrator_energy")
 _TERMS = 12  # currents summed in one source
 

@@ -39,6 +39,7 @@ STEP_TOLERANCE = 0.01  # [LSB], twice the bracket: what a threshold may move whe
 MOST_ROUNDS = 24
 # Expected gains of a comparator's stages at the moment it is read; they set the speed of the search, not its result.
 STAGE_GAINS = (50.0, 20.0, 10.0)
+OFFSETS_A_DECK = 32  # comparators whose static trip points are found in one `.op`
 LANES = 4  # copies of the comparator in a simulation
 
 
@@ -60,9 +61,10 @@ class Found:
     ----------
     search: its thresholds, so far.
     trip: static values of the two probes at the trip point; None where the netlist names no probes.
-    offset: static trip point above V_CLP [V].
+    offset: static trip point above V_CLP [V]; NaN where it was not found, which is a failure of the sample.
     result: the last conversion; that with halved steps at the end.
     status: see `cosim.blocks.status`.
+    coarse: the last conversion before the steps were halved.
     step_change: how far each threshold moved when the time steps were halved [V], shape (thresholds,).
     """
 
@@ -71,6 +73,7 @@ class Found:
     offset: float
     result: Result | None = None
     status: int = OK
+    coarse: Result | None = None
     step_change: Array = field(default_factory=lambda: np.zeros(0))
 
 
@@ -114,36 +117,77 @@ def threshold_deck(sample: Sample, inputs: Array, design: ColumnDesign, *, every
     )
 
 
-def static_offsets(samples: list[Sample], pool: SimulatorPool) -> tuple[list[float], list[Array | None], list[str]]:
-    """Offset [V] and the probes' values at the static trip point, for each sample's comparator, by `.op`."""
-    config = samples[0].config
-    mismatch = np.array([sample.chip.mismatch[sample.column] for sample in samples])
-    deck = offset_deck(config, samples[0].chip.names, mismatch)
+@dataclass(frozen=True)
+class _Static:
+    """Offset [V] of one comparator and its probes' values at the trip point."""
+
+    offset: float
+    trip: Array | None
+
+
+def _static_points(samples: list[Sample], results: list[Result], chunk: int) -> list[_Static | None]:
+    """What the `.op` decks of `chunk` comparators each tell of every sample; None where its deck failed."""
+    config, points = samples[0].config, list[_Static | None]()
     inner = probes(config)
-    extra = tuple(f"v(xc{number}.{probe})" for number in range(len(samples)) for probe in inner)
-    result = pool.run([replace(deck, saves=(*deck.saves, *extra))])[0]
-    if result.failure is not None:
+    for number in range(len(samples)):
+        result, n = results[number // chunk], number % chunk
+        if not result.ok:
+            points.append(None)
+            continue
+        trip = np.array([result[f"v(xc{n}.{probe})"][0] for probe in inner]) if len(inner) == 2 else None
+        points.append(_Static(float(result[f"v(in{n})"][0]) - config.v_clp, trip))
+    return points
+
+
+def _static_decks(samples: list[Sample], chunk: int) -> list[Deck]:
+    config = samples[0].config
+    decks = []
+    for first in range(0, len(samples), chunk):
+        part = samples[first : first + chunk]
+        deck = offset_deck(config, part[0].chip.names, np.array([each.chip.mismatch[each.column] for each in part]))
+        extra = tuple(f"v(xc{number}.{probe})" for number in range(len(part)) for probe in probes(config))
+        decks.append(replace(deck, saves=(*deck.saves, *extra)))
+    return decks
+
+
+def static_offsets(samples: list[Sample], pool: SimulatorPool) -> tuple[list[_Static | None], list[str]]:
+    """The static trip point of each sample's comparator, by `.op`; None where it was not found; hashes of the decks.
+
+    Many comparators share a deck. Where it fails each of them is tried by itself, so that one costs no other. Raises
+    CosimError when all of them fail: it is then the netlist that cannot be simulated.
+    """
+    results = pool.run(_static_decks(samples, OFFSETS_A_DECK))
+    hashes = [result.key for result in results]
+    points = _static_points(samples, results, OFFSETS_A_DECK)
+    missing = [number for number, point in enumerate(points) if point is None]
+    if missing:
+        alone = [samples[number] for number in missing]
+        again = pool.run(_static_decks(alone, 1))
+        hashes += [result.key for result in again]
+        for number, point in zip(missing, _static_points(alone, again, 1), strict=True):
+            points[number] = point
+    if all(point is None for point in points):
+        result = next(each for each in results if not each.ok)
+        assert result.failure is not None
         raise CosimError(
             f"the comparators' operating point was not found: {result.failure.kind} ({result.failure.line})",
             file=result.deck_file,
         )
-    offsets = [float(result[f"v(in{number})"][0]) - config.v_clp for number in range(len(samples))]
-    trips: list[Array | None] = [None] * len(samples)
-    if len(inner) == 2:
-        trips = [np.array([result[f"v(xc{number}.{probe})"][0] for probe in inner]) for number in range(len(samples))]
-    return offsets, trips, [result.key]
+    return points, hashes
 
 
 def find_thresholds(
     samples: list[Sample], design: ColumnDesign, pool: SimulatorPool, label: str | None = None
 ) -> tuple[list[Found], list[str]]:
     """Bracket every threshold of every sample; also the hashes of all decks that were run."""
-    offsets, trips, hashes = static_offsets(samples, pool)
+    points, hashes = static_offsets(samples, pool)
     found = []
-    for sample, offset, trip in zip(samples, offsets, trips, strict=True):
+    for sample, point in zip(samples, points, strict=True):
         tolerance = TOLERANCE * lsb_voltages(sample.config, design.gain(sample.config.v_read, sample.config.c_fb))
+        offset, trip = (np.nan, None) if point is None else (point.offset, point.trip)
         guess = levels_of(sample, design) + offset
-        found.append(Found(ThresholdSearch(guess, STAGE_GAINS[0], 0.03, tolerance), trip, offset))
+        search = ThresholdSearch(guess, STAGE_GAINS[0], 0.03, tolerance)
+        found.append(Found(search, trip, offset, status=FAILED if point is None else OK))
     _search(samples[:1], found[:1], design, pool, hashes, f"{label}, first sample" if label else None)
     if found[0].search.done.all():
         lag = _lag(levels_of(samples[0], design), found[0])
@@ -205,9 +249,11 @@ def _halve_steps(
     for (n, looked_at), result in zip(tasks, results, strict=True):
         hashes.append(result.key)
         each = found[n]
-        if not result.ok:
-            each.status = FAILED
+        if not result.ok or each.status == FAILED:  # of two conversions of a sample, one that failed is told
+            each.status, each.result = FAILED, each.result if each.status == FAILED else result
             continue
+        if each.coarse is None:
+            each.coarse = each.result
         each.result = result
         after = _deviations(result, samples[n], each.trip)
         if each.trip is None:

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from cosim.blocks import ramp_adc
 from cosim.blocks.dataset import config_of, deck_hashes, load_dataset, save_dataset
-from cosim.blocks.ramp_adc import measurement
+from cosim.blocks.ramp_adc import characterisation, measurement
 from cosim.blocks.ramp_adc.characterisation import characterise
-from cosim.blocks.ramp_adc.chips import nominal_chip
+from cosim.blocks.ramp_adc.chips import Chip, draw_chips, nominal_chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels, design_column
 from cosim.blocks.ramp_adc.fitting import fit
 from cosim.blocks.ramp_adc.functions import get_function, ideal_thresholds, output_error
 from cosim.blocks.ramp_adc.measurement import TOLERANCE, Sample, find_thresholds, lsb_voltages, threshold_deck
-from cosim.blocks.status import NOT_FOUND, STEP
+from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
 from cosim.commands.characterise import figures_of
 from cosim.errors import CosimError
 from cosim.resources import read_netlist
@@ -190,11 +190,65 @@ def test_a_failed_simulation_stays_in_the_data_set_and_costs_no_other(pool: Simu
     assert np.isfinite(data["ramp_conductance"].values).all()
 
 
+@pytest.mark.parametrize("broken", [-1, 1])
+def test_a_comparator_without_a_static_trip_point_costs_its_own_sample(
+    broken: int, pool: SimulatorPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mismatch that is no number: ngspice refuses the deck of all comparators, and then that of this one alone."""
+    config = RampAdcConfig(bits=2)
+    arguments = {"chips": 2, "v_reads": (), "seed": 9, "show_progress": False}
+    whole = characterise(config, pool=pool, **arguments)  # type: ignore[arg-type]
+
+    def spoilt(chip: Chip) -> Chip:
+        return replace(chip, mismatch=np.full_like(chip.mismatch, np.nan))
+
+    if broken < 0:
+        monkeypatch.setattr(characterisation, "nominal_chip", lambda *a, **k: spoilt(nominal_chip(*a, **k)))
+    else:
+        monkeypatch.setattr(
+            characterisation, "draw_chips", lambda *a, **k: [(c := draw_chips(*a, **k))[0], spoilt(c[1])]
+        )
+    data = characterise(config, pool=pool, **arguments)  # type: ignore[arg-type]
+    lost = data["chip"].values == broken
+    assert lost.sum() == 1
+    np.testing.assert_array_equal(data["status"].values, np.where(lost, FAILED, OK))
+    for name in ("threshold", "inl", "dnl", "comparator_offset", "comparator_energy", "missing_codes", "ramp_level"):
+        assert np.isnan(data[name].values[lost]).all() and np.isfinite(data[name].values[~lost]).all()
+    # Offsets agree to the reltol of 1e-6 of 1 V, thresholds to their brackets.
+    apart = np.abs(data["comparator_offset"].values - whole["comparator_offset"].values)[~lost]
+    assert apart.max() < 2e-6
+    off = np.abs(data["threshold"].values - whole["threshold"].values)[~lost]
+    assert (off <= ((data["bracket"].values + whole["bracket"].values) / 2)[~lost]).all()
+    # The noise is that of the nominal comparator.
+    assert np.isnan(float(data["comparator_noise"])) == (broken < 0)
+    assert int(data["noise_status"]) == (FAILED if broken < 0 else OK)
+
+
+class FailingFinerPool(SimulatorPool):
+    """Every conversion with halved time steps of one chip fails."""
+
+    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
+        results = super().run(decks, label)
+        hit = [label is not None and "halved" in label and "chip 0 " in deck.title for deck in decks]
+        failure = Failure(FailureKind.NO_CONVERGENCE, "Timestep too small")
+        return [replace(r, failure=failure, signals={}) if h else r for r, h in zip(results, hit, strict=True)]
+
+
+def test_a_failure_with_halved_steps_leaves_no_figure(pool: SimulatorPool) -> None:
+    with FailingFinerPool(2, use_cache=False, simulator=pool.simulator) as failing:
+        data = characterise(RampAdcConfig(bits=2), chips=1, v_reads=(), pool=failing)
+    np.testing.assert_array_equal(data["status"].values, [OK, FAILED])
+    np.testing.assert_array_equal(data["energy_status"].values, [OK, FAILED])
+    for name in ("threshold", "inl", "comparator_energy", "bias_energy", "ramp_energy"):
+        assert np.isnan(data[name].values[1]).all() and np.isfinite(data[name].values[0]).all()
+
+
 def test_a_threshold_that_is_not_found_is_a_failure(pool: SimulatorPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "MOST_ROUNDS", 2)
     data = characterise(RampAdcConfig(bits=2), chips=1, v_reads=(), pool=pool, show_progress=False)
     assert (data["status"].values == NOT_FOUND).all() and np.isnan(data["threshold"].values).all()
     assert np.isnan(data["missing_codes"].values).all()
+    assert (data["energy_status"].values == NOT_FOUND).all()
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +271,7 @@ def test_a_comparator_of_the_users_own_is_searched_by_its_sign(
     apart = np.abs(data["threshold"].values - three_bits["threshold"].values[:2])
     assert (apart <= (data["bracket"].values + three_bits["bracket"].values[:2]) / 2).all()
     assert config_of(data)["comparator"] == str(mine)
+    assert (data["energy_status"].values == OK).all()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Noise of the thresholds by hand and by drawing it; energies against charges that are known."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +8,13 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from cosim.blocks.halving import Relative
+from cosim.blocks.ramp_adc import characterisation
+from cosim.blocks.ramp_adc.characterisation import characterise
 from cosim.blocks.ramp_adc.chips import nominal_chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import effective_conductance
-from cosim.blocks.ramp_adc.energy import driver_deck, driver_energies
+from cosim.blocks.ramp_adc.energy import DRIVERS, SAMPLE_ENERGIES, driver_deck, driver_energies
 from cosim.blocks.ramp_adc.netlist import models_text
 from cosim.blocks.ramp_adc.noise import (
     BOLTZMANN,
@@ -20,9 +24,10 @@ from cosim.blocks.ramp_adc.noise import (
     reset_noise,
     threshold_noise,
 )
+from cosim.blocks.status import FAILED, OK, STEP
 from cosim.devices import load_device, read
 from cosim.resources import read_netlist
-from cosim.spice import Deck, SimulatorPool, Tolerances
+from cosim.spice import Deck, Failure, FailureKind, Result, SimulatorPool, Tolerances
 
 CONFIG = RampAdcConfig()
 
@@ -99,8 +104,40 @@ def test_energies_and_time_of_the_data_set(three_bits: xr.Dataset) -> None:
     times = three_bits["conversion_time"].values
     np.testing.assert_allclose(times[column], config.t_clock * (1 + cycles) - config.t_clock + 0.1e-9, rtol=1e-9)
     np.testing.assert_allclose(three_bits["bias_energy"].values, config.v_dd * config.i_bias * times, rtol=2e-3)
-    for name in ("word_line_energy", "row_energy", "integrator_energy"):
+    for name in DRIVERS:
         assert float(three_bits[name]) > 0
+    # Halved steps move charges that are known to 0.2 % by less than that, and supply energies by less than 2 %.
+    for name, most in (*((each, 0.005) for each in DRIVERS), *((each, 0.02) for each in SAMPLE_ENERGIES)):
+        change = three_bits[name].attrs["step_change"]
+        assert 0 <= change < most * float(three_bits[name].max()), name
+    assert (three_bits["energy_status"].values == OK).all()
+    assert (int(three_bits["driver_status"]), int(three_bits["noise_status"])) == (OK, OK)
+
+
+class DriversFail(SimulatorPool):
+    """The drivers' and the noise deck fail."""
+
+    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
+        failure = Failure(FailureKind.NO_CONVERGENCE, "Timestep too small")
+        return [
+            replace(result, failure=failure, signals={}) if "drivers" in deck.title or "noise" in deck.title else result
+            for deck, result in zip(decks, super().run(decks, label), strict=True)
+        ]
+
+
+def test_what_fails_beside_the_thresholds_has_a_status_of_its_own(
+    pool: SimulatorPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = RampAdcConfig(bits=2)
+    with DriversFail(2, use_cache=False, simulator=pool.simulator) as failing:
+        data = characterise(config, chips=1, v_reads=(), pool=failing, show_progress=False)
+    assert (data["status"].values == OK).all() and (data["energy_status"].values == OK).all()
+    assert (int(data["driver_status"]), int(data["noise_status"])) == (FAILED, FAILED)
+    assert all(np.isnan(float(data[name])) for name in (*DRIVERS, "comparator_noise"))
+    monkeypatch.setattr(characterisation, "ENERGY_TOLERANCE", Relative(1e-12))
+    flagged = characterise(config, chips=1, v_reads=(), pool=pool, show_progress=False)
+    assert (flagged["energy_status"].values == STEP).all() and int(flagged["driver_status"]) == STEP
+    assert (flagged["status"].values == OK).all()
 
 
 def test_the_amplifier_stops_at_its_limits(pool: SimulatorPool) -> None:
