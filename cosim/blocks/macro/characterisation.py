@@ -76,6 +76,14 @@ def ideal_codes(mac: Array, config: MacroConfig) -> Codes:
     return np.asarray(stairs.start + np.sum(above * stairs.direction, axis=-1))
 
 
+def amplifier_energy(config: MacroConfig, latency: float) -> float:
+    """What the amplifiers take at rest [J]: V_DD I t, of every output's integrator and of the ramp's.
+
+    The amplifiers are macro-models, so this is a product with the configured current, not a waveform.
+    """
+    return config.v_dd * config.i_amplifier * latency * (config.outputs + 1)
+
+
 def characterise(
     config: MacroConfig,
     *,
@@ -108,10 +116,11 @@ def characterise(
         for name, size in empty.items()
     }  # fmt: skip
     energy = dict(zip(ENERGIES, np.moveaxis(figures["energy"], -1, 0), strict=True))
-    total = sum((energy[name] for name in SUPPLY), np.zeros(shape))
+    latency = phases(config, drawn[0]).end
+    at_rest = amplifier_energy(config, latency)
+    total = sum((energy[name] for name in SUPPLY), np.full(shape, at_rest))
     ideal = ideal_codes(mac, config)
     per, each = ("chip", "vector"), ("chip", "vector", "output")
-    latency = phases(config, drawn[0]).end
     variables = {
         "code": (each, figures["code"], "1", "code of the conversion"),
         "code_error": (each, figures["code"] - ideal, "1", "code less that of the exact MAC result"),
@@ -125,7 +134,8 @@ def characterise(
         "integrator_energy": (per, energy["eint"], "J", "supply energy of what the integrators' outputs deliver"),
         "array_dissipation": (per, energy["earray"], "J", "dissipated in the array's cells, wires, drivers"),
         "column_dissipation": (per, energy["eread"], "J", "dissipated in the ramp column's cells"),
-        "energy": (per, total, "J", "from the supply: comparators, bias, drivers, integrators' outputs"),
+        "amplifier_energy": ((), at_rest, "J", "of the integrators' quiescent currents: a product, not a waveform"),
+        "energy": (per, total, "J", "from the supply: comparators, bias, drivers, integrators and their amplifiers"),
         "energy_per_operation": (per, total / config.operations, "J", "energy by multiplications and additions"),
         "latency": ((), latency, "s", "from the reset to the last code"),
         "operations": ((), float(config.operations), "1", "multiplications and additions of one vector"),

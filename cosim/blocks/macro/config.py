@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from cosim.blocks.config import Ohm
+from cosim.blocks.config import Ampere, Ohm
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
 from cosim.blocks.part import Part, load_part
 from cosim.blocks.ramp_adc.config import RampAdcConfig
@@ -14,6 +14,8 @@ from cosim.blocks.ramp_adc.design import design_column, device_of
 from cosim.blocks.ramp_adc.timing import EDGE
 
 IDEAL = "ideal"
+# [A] of ota_two_stage with its bias: supply_current of `cosim characterise integrator`, generic180, TT, 27 degC, 1.8 V.
+AMPLIFIER_CURRENT = 631e-6
 DRIVER_PINS = ("in", "row", "high", "low", "vdd", "vss")
 
 
@@ -36,6 +38,9 @@ class MacroConfig(RampAdcConfig):
     )
     r_driver: Ohm = Field(100.0, ge=0, le=1e6, description="resistance of an ideal driver")
     r_clamp: Ohm = Field(10.0, ge=0, le=1e6, description="resistance between bit line and integrator")
+    i_amplifier: Ampere = Field(
+        AMPLIFIER_CURRENT, ge=0, le=0.1, description="supply current at rest of each integrator's amplifier, for energy"
+    )
     r_wire_row: Ohm = Field(1.0, ge=0, le=1e4, description="resistance of one segment of a word line")
     r_wire_column: Ohm = Field(1.0, ge=0, le=1e4, description="resistance of one segment of a bit line")
 

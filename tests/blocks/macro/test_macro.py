@@ -85,8 +85,11 @@ def test_energies(data: xr.Dataset) -> None:
     np.testing.assert_allclose(data["bias_energy"], bias, rtol=0.01)
     # Tail and second stage carry 2 and at most 1 of the reference; edges of the outputs add little.
     assert np.all((data["comparator_energy"] > 3 * 1.7 * bias) & (data["comparator_energy"] < 3 * 3.2 * bias))
-    parts = ("comparator_energy", "bias_energy", "row_energy", "column_energy", "integrator_energy")
+    parts = ("comparator_energy", "bias_energy", "row_energy", "column_energy", "integrator_energy", "amplifier_energy")
     np.testing.assert_allclose(data["energy"], sum(data[name] for name in parts), rtol=1e-12)
+    # Three integrators and that of the ramp, each 631 uA at 1.8 V: they take more than all else.
+    assert float(data["amplifier_energy"]) == pytest.approx(4 * 631e-6 * 1.8 * time, rel=1e-12, abs=0)
+    assert np.all(data["amplifier_energy"] > 0.5 * data["energy"])
     np.testing.assert_allclose(data["energy_per_operation"], data["energy"] / 18, rtol=1e-12)
     # Array: G V_read^2 for the length of each row's pulse, less what the driver's drop takes (to 5 % twice).
     unit = CONFIG.input_pulse / CONFIG.full_scale
