@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 NAME = "dac"
 DESCRIPTION = "word-line DAC with real switches: R-2R ladder, capacitor array, or pulse width with its driver"
 SWEEPS = {
-    "code": "every code, -(2^(bits-1)-1) .. 2^(bits-1)-1; its sign chooses the word line of the pair",
-    "chip": "Monte Carlo over mismatch of resistors, capacitors, switches, drivers; -1 is the nominal one",
+    "chips": "Monte Carlo over chips: mismatch of resistors or capacitors, switches and drivers",
 }
 FIGURES = {
-    "output": "level of every code [V], or area of its pulse [V*s]",
-    "inl": "integral non-linearity, from the best straight line [LSB]",
-    "dnl": "differential non-linearity [LSB]",
-    "inl_max": "largest integral non-linearity of each chip [LSB]",
+    "output": "difference of the pair's word lines at every signed code [V], or area of its pulse [V*s]",
+    "inl": "integral non-linearity, from the chip's best straight line [LSB]",
+    "dnl": "differential non-linearity, in steps of the best straight line [LSB]",
+    "inl_max": "largest integral non-linearity of each chip, from its best straight line [LSB]",
     "dnl_max": "largest differential non-linearity of each chip [LSB]",
     "gain_error": "slope above the ideal one [1]",
     "offset": "straight line at code 0 [LSB]",
@@ -34,19 +33,23 @@ FIGURES = {
     "fall_time": "fall of the word line, 90 % to 10 % [s]",
     "output_resistance": "at code 0 and at full scale; not of a capacitive DAC [ohm]",
     "noise": "rms noise of the word line [V]",
-    "energy": "energy of one word line's conversion at each size of the code [J]",
+    "energy": (
+        "energy of one word line in the slot of each size, which follows that of the next smaller one, and of 0 that of"
+        " full scale; of pulses, in the whole pulse [J]"
+    ),
 }
 PLOTS = (
     Plot("dac_waveform", "Word line: full-scale step and staircase, or pulses of all widths", ("wave",), "time"),
     Plot("dac_transfer", "Output of every code", ("output",), "code"),
     Plot("dac_inl", "Integral non-linearity, chip by chip", ("inl",), "code"),
     Plot("dac_dnl", "Differential non-linearity, chip by chip", ("dnl",), "step"),
-    Plot("dac_inl_max", "Largest integral non-linearity over mismatch", ("inl_max",), kind="histogram"),
+    Plot("dac_inl_max", "Largest integral non-linearity over mismatch", ("inl_max",), kind="histogram",
+         where={"nominal": 0}),
     Plot("dac_settling", "Settling of the steps of the staircase", ("settling_time",), "size", kind="points"),
     Plot("dac_glitch", "Glitches of the steps of the staircase", ("glitch",), "size", kind="points"),
     Plot("dac_width", "Error of the effective pulse width", ("width_error",), "size", kind="points"),
     Plot("dac_energy", "Energy of a conversion", ("energy",), "size", kind="points"),
-)
+)  # fmt: skip
 
 _ROOMS = {
     "Config": ("config", "DacConfig"),

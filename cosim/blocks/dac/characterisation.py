@@ -32,8 +32,11 @@ def step_tolerances(config: DacConfig) -> dict[str, Tolerance]:
         "full_settling": Relative(0.05, 100e-12),  # a tail meets the band at a small angle
     }
     if config.kind == "pulse_width":
-        return tolerances | {"width_error": 20e-12}
-    return tolerances
+        return tolerances | {"width_error": 20e-12}  # 0.2 % of a unit of 10 ns
+    return tolerances | {
+        "settling_time": Relative(0.05, 100e-12),  # as above, by a smaller step: 100 ps are two edges
+        "glitch": Relative(0.05, 0.1e-12),  # spikes of the edges; 0.1 pV*s is 1 mV for the length of two edges
+    }
 
 
 def characterise(
@@ -95,10 +98,11 @@ def characterise(
         ),
         "status": (("simulation",), statuses(checked), "1", LONG_NAME),
     }
-    top = config.magnitude
+    top, kind = config.magnitude, (np.arange(len(every)) == 0).astype(np.int8)
     coords: dict[str, Entry] = {
         "chip": (("chip",), np.arange(len(every)) - 1, "1", "chip; -1 is the nominal one"),
-        "code": (("code",), np.arange(-top, top + 1), "1", "code"),
+        "nominal": (("chip",), kind, "1", "1: the nominal chip, 0: one with mismatch"),
+        "code": (("code",), np.arange(-top, top + 1), "1", "signed code; its sign chooses the word line of the pair"),
         "step": (("step",), np.arange(-top, top), "1", "step from this code to the next"),
         "size": (("size",), np.arange(top + 1), "1", "size of the code"),
         "time": (("moment",), moments(config), "s", "time"),
@@ -146,12 +150,15 @@ def _transient_entries(walk: Checked, config: DacConfig) -> dict[str, Entry]:
     def one(name: str) -> Array:
         return stacked([walk], name)[0]
 
-    sizes = config.magnitude + 1
+    def steps(name: str) -> Array:
+        return np.append(np.nan, of(name, sizes - 1))  # no step of the staircase leads to 0
+
+    sizes, pulses = config.magnitude + 1, config.kind == "pulse_width"
     per = ("size",)
     return {
-        "settling_time": (per, of("settling_time", sizes), "s", "settling of the step to this size"),
+        "settling_time": (per, steps("settling_time"), "s", "settling of the step to this size from the one below"),
         "full_settling": ((), one("full_settling"), "s", "settling of the step from 0 to full scale"),
-        "glitch": (per, of("glitch", sizes), "V*s", "area outside the two levels in the step to this size"),
+        "glitch": (per, steps("glitch"), "V*s", "area outside the two levels in the step to this size"),
         "width_error": (per, of("width_error", sizes), "s", "area over v_read, less the ideal width"),
         "rise_time": ((), one("rise_time"), "s", "rise of a word line from 10 % to 90 % of full scale"),
         "fall_time": ((), one("fall_time"), "s", "fall of a word line from 90 % to 10 % of full scale"),
@@ -159,7 +166,8 @@ def _transient_entries(walk: Checked, config: DacConfig) -> dict[str, Entry]:
             per,
             of("energy", sizes),
             "J",
-            "energy of one line's conversion (amplitude: from the next smaller size)",
+            "energy of one line: "
+            + ("a pulse" if pulses else "a slot of this size, after the next smaller one or, of 0, full scale"),
         ),
         "wave": (("moment",), of("wave", moments(config).size), "V", "word line of the codes above 0"),
     }

@@ -59,6 +59,7 @@ def transient_figures(result: Result, config: DacConfig) -> dict[str, Any]:
 
 
 def _amplitude_figures(result: Result, config: DacConfig) -> dict[str, Any]:
+    """`settling_time` and `glitch` are those of the steps to size 1, 2, ..; `energy` that of the slots of 0, 1, .."""
     sizes, slots, end = sequence(config)
     time, line = result["time"], result["v(row0)"]
     ends = [*slots[1:], end]
@@ -78,8 +79,8 @@ def _amplitude_figures(result: Result, config: DacConfig) -> dict[str, Any]:
     back = (time >= slots[2]) & (time <= ends[2])
     return {
         "output": signed(lines),
-        "settling_time": np.array([NAN, *times]),
-        "glitch": np.array([NAN, *glitches]),
+        "settling_time": np.array(times),
+        "glitch": np.array(glitches),
         "energy": np.array(energies),
         "width_error": np.full(len(energies), NAN),
         **_edges(time[full], line[full], time[back], line[back], settled[0], settled[1]),
@@ -109,8 +110,8 @@ def _pulse_figures(result: Result, config: DacConfig) -> dict[str, Any]:
     unknown = np.full(len(widths), NAN)
     return {
         "output": signed(areas),
-        "settling_time": unknown,
-        "glitch": unknown,
+        "settling_time": unknown[1:],
+        "glitch": unknown[1:],
         "energy": np.array(energies),
         "width_error": np.array(widths),
         **_edges(time[rise], line[rise], time[fall], line[fall], float(np.interp(last, time, line)), top),

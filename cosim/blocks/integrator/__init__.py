@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 NAME = "integrator"
 DESCRIPTION = "charge integrator on a bit line: macro model or transistor-level two-stage amplifier"
 SWEEPS = {
-    "chip": "Monte Carlo over the amplifier's mismatch; -1 is the nominal one",
-    "charge": "charge of the read pulse [C], by the conductance of the cells",
-    "level": "level of the output [V], static",
-    "frequency": "frequency of the loop and of the noise [Hz]",
+    "chips": "Monte Carlo over chips: mismatch of the amplifier's transistors",
+    "charges": "charge of the read pulses, by the conductance of the cells, as shares of c_fb times swing",
 }
 FIGURES = {
     "dc_gain": "dc gain of the amplifier [1]",
@@ -32,7 +30,7 @@ FIGURES = {
     "supply_current": "supply current at rest [A]",
     "output_low": "lower end of the output range, where the dc gain is halved [V]",
     "output_high": "upper end of the output range [V]",
-    "static_gain": "dc gain over the output level [1]",
+    "static_gain": "dc gain over the static output level, from one supply to the other [1]",
     "leakage_droop": "drift of a held output by leakage [V/s]",
     "hold_time_constant": "time constant of a held output while idle cells load the bit line [s]",
     "droop": "drift of the output held at either end, idle cells left on [V/s]",
@@ -66,7 +64,7 @@ PLOTS = (
     Plot("integrator_phase", "Phase of the loop", ("loop_phase",), "frequency", log_x=True),
     Plot("integrator_gain", "Gain over the output range", ("static_gain",), "static_output"),
     Plot("integrator_noise", "Noise of the held output", ("noise_output",), "noise_frequency", log_x=True, log_y=True),
-    Plot("integrator_offset", "Offset over mismatch", ("offset",), kind="histogram"),
+    Plot("integrator_offset", "Offset over mismatch", ("offset",), kind="histogram", where={"nominal": 0}),
     Plot("integrator_offset_share", "What makes the offset", ("offset_share",), "parameter", kind="points"),
 )
 

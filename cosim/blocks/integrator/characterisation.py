@@ -123,8 +123,10 @@ def characterise(
     }
     moments = np.linspace(0.0, pulse_times(config)["after"], WAVEFORM_POINTS)
     ideal = np.array(charges) * config.full_scale
+    first = (np.arange(len(every)) == 0).astype(np.int8)
     coords: dict[str, Entry] = {
         "chip": (("chip",), np.arange(len(every)) - 1, "1", "chip; -1 is the nominal one"),
+        "nominal": (("chip",), first, "1", "1: the nominal chip, 0: one with mismatch"),
         "parameter": (("parameter",), np.array(names, dtype=object), "1", "parameter of the mismatch"),
         "parameter_sigma": (("parameter",), sigmas, "1", "sigma of the parameter: dvt in V, db as a share"),
         "charge": (("pulse",), ideal, "C", "nominal charge of the read pulse, positive into the bit line"),

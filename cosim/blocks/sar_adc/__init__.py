@@ -16,7 +16,7 @@ DESCRIPTION = (
     "SAR ADC: binary-weighted capacitors, transistor-level comparator, ideal logic; the conventional yardstick"
 )
 SWEEPS = {
-    "chip": "Monte Carlo over chips: mismatch of the unit capacitors and of the comparator; -1 is the nominal chip",
+    "chips": "Monte Carlo over chips: mismatch of the unit capacitors and of the comparator",
 }
 FIGURES = {
     "threshold": "input at which each code steps, by whole conversions [V]",
@@ -24,9 +24,9 @@ FIGURES = {
     "inl": "integral non-linearity, offset and gain included [LSB]",
     "inl_line": "integral non-linearity from the line through the end thresholds [LSB]",
     "dnl": "differential non-linearity [LSB]",
-    "inl_max": "largest integral non-linearity of a chip, offset and gain taken off [LSB]",
+    "inl_max": "largest integral non-linearity of a chip, from the line through its end thresholds [LSB]",
     "dnl_max": "largest differential non-linearity of a chip [LSB]",
-    "missing_codes": "codes that no input gives [1]",
+    "missing_codes": "codes narrower than 0.04 LSB, which cannot be told from codes that no input gives [1]",
     "offset": "offset of the converter: the comparator's, made larger by the charge of its input [V]",
     "comparator_offset": "static offset of the comparator [V]",
     "reference_energy": "energy from the references in a conversion, by code [J]",

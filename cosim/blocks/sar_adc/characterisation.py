@@ -261,6 +261,7 @@ def _dataset(
     ideal_array = ideal_capacitors(config.bits, config.c_unit)
     v_ref = config.v_high - config.v_low
     known = ~np.isnan(threshold).any(axis=1)
+    # A code between thresholds in brackets of TOLERANCE is told to be there when it is wider than both together.
     missing = np.where(known, np.sum(width < 2 * TOLERANCE, axis=1), np.nan)
     per = ("chip",)
     variables = {
@@ -274,9 +275,9 @@ def _dataset(
         "inl": (("chip", "code"), inl, "LSB", "integral non-linearity, offset and gain included"),
         "inl_line": (("chip", "code"), line, "LSB", "integral non-linearity from the line through the end thresholds"),
         "dnl": (("chip", "step"), width - 1.0, "LSB", "differential non-linearity of the code above threshold k"),
-        "inl_max": (per, _largest(line), "LSB", "largest integral non-linearity, offset and gain taken off"),
+        "inl_max": (per, _largest(line), "LSB", "largest size of inl_line, from the line through the end thresholds"),
         "dnl_max": (per, _largest(width - 1.0), "LSB", "largest differential non-linearity"),
-        "missing_codes": (per, missing, "1", "codes that no input gives"),
+        "missing_codes": (per, missing, "1", f"codes narrower than {2 * TOLERANCE:g} LSB"),
         "offset": (per, (threshold - level).mean(axis=1), "V", "offset of the converter, mean over the thresholds"),
         "comparator_offset": (per, offset, "V", "static trip point of the comparator at v_cm"),
         "reference_energy": (("chip", "output"), energy[:, :, 0], "J", "energy from the references in a conversion"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cosim.blocks import dac
 from cosim.blocks.dac.characterisation import characterise
 from cosim.blocks.dac.chips import draw_chips, nominal_chip
 from cosim.blocks.dac.config import DacConfig
@@ -42,6 +43,9 @@ def test_array_with_transistors(pool: SimulatorPool) -> None:
     config = DacConfig(kind="capacitive", bits=4)
     data = characterise(config, chips=1, pool=pool, show_progress=False)
     assert (data["status"].values == 0).all()
+    # The histogram over mismatch leaves the nominal chip out.
+    histogram = next(plot for plot in dac.PLOTS if plot.name == "dac_inl_max")
+    assert data["chip"].values[data["nominal"].values == histogram.where["nominal"]].tolist() == [0]
     # Parasitics take a share of the step, alike at every code: C_top, the word line, the reset's junctions.
     share = 1 / (1 + config.c_top + config.c_line / (8 * config.c_unit))
     assert -0.02 < float(data["gain_error"][0]) - (share - 1) < 0.0

@@ -126,5 +126,8 @@ def test_a_word_line_charges_through_the_ladder(pool: SimulatorPool) -> None:
     for name in ("rise_time", "fall_time"):
         assert float(data[name]) == pytest.approx(np.log(9) * tau, rel=0.02)
     assert float(data["full_settling"]) == pytest.approx(np.log(15 / 0.25) * tau, rel=0.02)
+    for name in ("settling_time", "glitch"):  # the staircase has no step to 0
+        assert np.isnan(data[name][0]) and np.isfinite(data[name][1:]).all()
+        assert data[name].attrs["step_tolerance"].startswith("5 %")
     assert np.nanmax(data["glitch"].values) < 1e-4 * config.lsb * tau
     np.testing.assert_allclose(data["output"].values[0] / config.lsb, data["code"].values, atol=1e-6)
