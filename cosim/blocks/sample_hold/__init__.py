@@ -13,13 +13,20 @@ if TYPE_CHECKING:
 
 NAME = "sample_hold"
 DESCRIPTION = "sampling switch and hold capacitor: charge injection, settling, droop, feedthrough, kT/C noise, energy"
-SWEEPS = {"inputs": "input voltage, as a share of the supply [1]"}
+SWEEPS = {
+    "inputs": "input voltage, as a share of the supply [1]",
+    "chips": "chips with Pelgrom mismatch of the switch's transistors, beside the nominal one [1]",
+}
 FIGURES = {
     "pedestal": "step of the held voltage as the switch opens: channel charge and clock feedthrough [V]",
     "pedestal_offset": "mean of the pedestal over the inputs [V]",
     "pedestal_gain": "slope of the pedestal over the input [1]",
     "pedestal_nonlinearity": "largest departure of the pedestal from a straight line over the input [V]",
-    "clock_feedthrough": "step that the overlap capacitances alone would make, for the whole swing of the clock [V]",
+    "pedestal_chip": "pedestal of each chip, chip -1 without mismatch [V]",
+    "pedestal_deviation": "pedestal of each chip less that of chip -1 [V]",
+    "pedestal_sigma": "standard deviation of the pedestal among the chips with mismatch [V]",
+    "clock_feedthrough": "step by the coupling of clk alone and of clkb alone, each for its whole swing [V]",
+    "clock_feedthrough_net": "step by both clocks together: what overlaps that differ leave [V]",
     "on_resistance": "resistance of the closed switch, small signal [ohm]",
     "capacitance": "capacitance at the held node, the switch's own included [F]",
     "time_constant": "time constant of tracking after a small step, in a transient [s]",
@@ -32,6 +39,9 @@ FIGURES = {
 }
 PLOTS = (
     Plot("pedestal", "Pedestal over the input", ("pedestal",), "input_level"),
+    Plot("pedestal_chip", "What mismatch adds to the pedestal", ("pedestal_deviation",), "input_level", by="chip"),
+    Plot("pedestal_sigma", "Spread of the pedestal by mismatch", ("pedestal_sigma",), "input_level"),
+    Plot("clock_feedthrough", "Coupling of each clock", ("clock_feedthrough",), "input_level", by="clock"),
     Plot("on_resistance", "On-resistance over the input", ("on_resistance",), "input_level"),
     Plot("time_constant", "Time constant of tracking over the input", ("time_constant",), "input_level"),
     Plot("settling_error", "What is left of a full swing at the end of tracking", ("settling_error",), "input_level"),

@@ -21,8 +21,10 @@ from cosim.blocks.sample_hold.netlist import (
     sampling_deck,
     step_deck,
 )
-from cosim.blocks.status import FAILED, LONG_NAME
+from cosim.blocks.status import FAILED, LONG_NAME, OK
 from cosim.errors import CosimError
+from cosim.process import mismatch_of
+from cosim.seeds import stream
 from cosim.spice import Deck, Result, SimulatorPool, default_pool
 
 Array = NDArray[np.float64]
@@ -40,13 +42,15 @@ TOLERANCES = {
     "droop_rate": Relative(0.02, 1e-5),  # 10 uV/s is 5 aA from 500 fF: the solver's own least current
 }
 _UNITS = {"pedestal": "V", "settling_error": "V", "energy": "J", "time_constant": "s", "droop_rate": "V/s"}
-MEASUREMENTS = ("sampling", "impedance", "step", "noise", "feedthrough", "droop")
+MEASUREMENTS = ("sampling", "impedance", "step", "noise", "feedthrough", "droop", "mismatch")
+CLOCKS = ("clk", "clkb")
 
 
 def characterise(
     config: SampleHoldConfig,
     *,
     inputs: tuple[float, ...] = INPUTS,
+    chips: int = 8,
     seed: int = 1,
     pool: SimulatorPool | None = None,
     show_progress: bool = True,
@@ -57,17 +61,25 @@ def characterise(
     ----------
     inputs: input voltages as shares of the supply, at least three, between 0 and 1. A sample is taken after the switch
         held the end of this range that is farther away.
-    seed: nothing is drawn; kept in the data set.
+    chips: with Pelgrom mismatch of the switch's transistors, each sampling every input; beside them chip -1, nominal.
+    seed: of the chips' mismatch; the same chips under every condition.
 
     The thermal noise model of BSIM4 (tnoimod 0) is not quite Nyquist's at zero current: some per cent more than
     4 k T / R_on, the more the less the channel is inverted. So `noise` is above `ktc_noise` by half of that.
 
-    Returns the data set with dimensions `input`, `hold_input` (input at either end of the range during droop) and
-    `measurement`; `status` has one entry for each measurement at each input.
+    Returns the data set with dimensions `input`, `chip`, `clock`, `hold_input` (input at either end of the range during
+    droop) and `measurement`; `status` has one entry for each measurement at each input, of "mismatch" the worst of
+    the chips.
+
+    Raises CosimError for inputs or chips that make no sense, and for chips of a switch whose transistors take no
+    mismatch.
     """
     shares = np.array(sorted(set(inputs)))
     if len(shares) < 3 or shares[0] < 0 or shares[-1] > 1:
         raise CosimError("three or more inputs are wanted", key="inputs", value=list(inputs), allowed="0 to 1")
+    if chips < 0:
+        raise CosimError("no number of chips", key="chips", value=chips, allowed="0 or more")
+    drawn = draw_mismatch(config, chips, seed)
     pool = pool or default_pool()
     label = "sample and hold" if show_progress else None
     levels = shares * config.v_dd
@@ -82,6 +94,15 @@ def characterise(
         lambda result, number: sampled_figures(result, float(levels[number]), config),
         "pedestal", "settling_error", "energy",
     )  # fmt: skip
+    of_chips = run(
+        [
+            sampling_deck(config, v, other, chip)
+            for chip in drawn
+            for v, other in zip(levels, before, strict=True)
+        ],
+        lambda result, number: sampled_figures(result, float(levels[number % len(levels)]), config),
+        "pedestal",
+    )  # fmt: skip
     impedance = run([impedance_deck(config, v) for v in levels], _impedance)
     resistance, capacitance = stacked(impedance, "on_resistance"), stacked(impedance, "capacitance")
     known = np.isfinite(resistance) & (resistance > 0) & (capacitance > 0)
@@ -94,10 +115,10 @@ def characterise(
     noise = run([noise_deck(config, v, 1 / (2 * np.pi * t)) for v, t in zip(levels, tau, strict=True)], _noise)
     through = [
         run(
-            [feedthrough_deck(config, v, from_clock=of_clock) for v in levels],
+            [feedthrough_deck(config, v, source) for v in levels],
             lambda result, number: {"real": result["v(out)"][0], "size": _size(result)},
         )
-        for of_clock in (False, True)
+        for source in ("in", *CLOCKS)
     ]
     droop = run(
         [droop_deck(config, v, end) for v in levels for end in ends],
@@ -107,13 +128,20 @@ def characterise(
     status = np.stack(
         [
             statuses(sampling), statuses(impedance), statuses(step), statuses(noise),
-            np.maximum(statuses(through[0]), statuses(through[1])), statuses(droop, (-1, 2)).max(axis=1),
+            np.max([statuses(each) for each in through], axis=0), statuses(droop, (-1, 2)).max(axis=1),
+            statuses(of_chips, (chips, -1)).max(axis=0, initial=OK) if chips else statuses(sampling),
         ],
         axis=1,
     )  # fmt: skip
     status[~known, 1:4] = FAILED
+    pedestal = stacked(sampling, "pedestal")
+    varied = stacked(of_chips, "pedestal", (chips, len(levels))) if chips else np.empty((0, len(levels)))
+    # As the switch opens clk falls by the supply and clkb rises by it.
+    coupled = config.v_dd * np.stack([-stacked(through[1], "real"), stacked(through[2], "real")], axis=1)
     measured = {
-        "pedestal": stacked(sampling, "pedestal"),
+        "pedestal": pedestal,
+        "pedestal_chip": np.concatenate((pedestal[None], varied)),
+        "pedestal_sigma": varied.std(axis=0, ddof=1) if chips > 1 else np.full(len(levels), np.nan),
         "settling_error": stacked(sampling, "settling_error"),
         "energy": stacked(sampling, "energy"),
         "on_resistance": resistance,
@@ -122,12 +150,27 @@ def characterise(
         "noise": np.where(known, stacked(noise, "noise"), np.nan),
         "ktc_noise": np.sqrt(BOLTZMANN * (config.temperature + ZERO_CELSIUS) / capacitance),
         "hold_feedthrough": stacked(through[0], "size"),
-        # The clock falls by the supply as the switch opens.
-        "clock_feedthrough": -config.v_dd * stacked(through[1], "real"),
+        "clock_feedthrough": coupled,
+        "clock_feedthrough_net": coupled.sum(axis=1),
         "droop_rate": stacked(droop, "droop_rate", (-1, 2)),
     }
-    keys = [key for group in (sampling, impedance, step, noise, *through, droop) for key in all_keys(group)]
+    keys = [key for group in (sampling, of_chips, impedance, step, noise, *through, droop) for key in all_keys(group)]
     return _dataset(config, shares, levels, measured, status, keys, seed, pool)
+
+
+def draw_mismatch(config: SampleHoldConfig, chips: int, seed: int) -> list[dict[str, float]]:
+    """dvt [V] and db [1] of the switch's transistors, one dict a chip; chip n depends on the seed and n alone.
+
+    Empty dicts for a switch without transistors. Raises CosimError when its transistors take no mismatch.
+    """
+    part = config.part()
+    if not chips or not part.has_transistors:
+        return [{} for _ in range(chips)]
+    kind = mismatch_of(part.text, config.cmos, key="sample_hold")
+    return [
+        dict(zip(kind.names, kind.draw(1, np.random.default_rng(child))[0].tolist(), strict=True))
+        for child in stream(seed, "sample_hold: chips").spawn(chips)
+    ]
 
 
 def sampled_figures(result: Result, v_in: float, config: SampleHoldConfig) -> dict[str, float]:
@@ -208,7 +251,8 @@ def _dataset(
         "noise": ("V", "rms noise on the held voltage"),
         "ktc_noise": ("V", "sqrt(kT / capacitance)"),
         "hold_feedthrough": ("1", "part of a sine at the input that reaches the held node in hold"),
-        "clock_feedthrough": ("V", "step by overlap capacitances, for the whole swing of the clock"),
+        "pedestal_sigma": ("V", "standard deviation of the pedestal among chips with mismatch"),
+        "clock_feedthrough_net": ("V", "step by the coupling of both clocks together, each for its whole swing"),
     }
     offset, gain, bend = straight_line(levels, measured["pedestal"])
     variables = {
@@ -216,12 +260,22 @@ def _dataset(
         "pedestal_offset": ((), offset, "V", "mean pedestal"),
         "pedestal_gain": ((), gain, "1", "slope of the pedestal over the input"),
         "pedestal_nonlinearity": ((), bend, "V", "largest departure of the pedestal from a straight line"),
+        "pedestal_chip": (("chip", "input"), measured["pedestal_chip"], "V", "pedestal, chip -1 without mismatch"),
+        "pedestal_deviation": (
+            ("chip", "input"), measured["pedestal_chip"] - measured["pedestal"], "V", "pedestal less that of chip -1"
+        ),
+        "clock_feedthrough": (
+            ("input", "clock"), measured["clock_feedthrough"], "V",
+            "step by the coupling of one clock alone, for its whole swing",
+        ),
         "droop_rate": (("input", "hold_input"), measured["droop_rate"], "V/s", "slope of the held voltage"),
         "status": (("input", "measurement"), status.astype(np.int8), "1", LONG_NAME),
-    }
+    }  # fmt: skip
     coords = {
         "input": (("input",), shares, "1", "input, or held voltage, as a share of the supply"),
         "input_level": (("input",), levels, "V", "input, or held voltage"),
+        "chip": (("chip",), np.arange(-1, len(measured["pedestal_chip"]) - 1), "1", "chip, -1 without mismatch"),
+        "clock": (("clock",), np.array(CLOCKS, dtype=object), "1", "clock: clk falls, clkb rises as the switch opens"),
         "hold_input": (("hold_input",), shares[[0, -1]], "1", "input in hold, as a share of the supply"),
         "measurement": (("measurement",), np.array(MEASUREMENTS, dtype=object), "1", "what was simulated"),
     }

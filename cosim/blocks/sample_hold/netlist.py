@@ -6,7 +6,7 @@ complement `Vcb` stand for CMOS drivers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cosim.blocks.sample_hold.config import SampleHoldConfig
 from cosim.spice import Deck, Tolerances
@@ -26,6 +26,7 @@ def _deck(
     analyses: Sequence[str],
     saves: Sequence[str],
     tolerances: Tolerances,
+    mismatch: Mapping[str, float] | None = None,
 ) -> Deck:
     circuit = [
         config.models_text(),
@@ -33,7 +34,7 @@ def _deck(
         f"Vdd vdd 0 {config.v_dd:.12g}",
         f"Rc c clk {config.r_driver:.12g}",
         f"Rcb cb clkb {config.r_driver:.12g}",
-        config.part().call("switch", ("in", "out", "clk", "clkb", "vdd", "0"), {}),
+        config.part().call("switch", ("in", "out", "clk", "clkb", "vdd", "0"), mismatch or {}),
         f"Chold out 0 {config.c_hold:.12g}",
         *lines,
     ]
@@ -41,9 +42,10 @@ def _deck(
     return Deck(f"sample and hold: {title}", "\n".join(circuit), tuple(analyses), tuple(saves), options)
 
 
-def _standing_clock(config: SampleHoldConfig, *, track: bool, ac: float = 0.0) -> list[str]:
+def _standing_clock(config: SampleHoldConfig, *, track: bool, ac: str | None = None) -> list[str]:
+    """Clocks that stand still; `ac`: which of them ("clk", "clkb") has an amplitude of 1 V in an `.ac`."""
     high, low = (config.v_dd, 0.0) if track else (0.0, config.v_dd)
-    return [f"Vc c 0 dc {high:.12g} ac {ac:g}", f"Vcb cb 0 dc {low:.12g} ac {-ac:g}"]
+    return [f"Vc c 0 dc {high:.12g} ac {int(ac == 'clk')}", f"Vcb cb 0 dc {low:.12g} ac {int(ac == 'clkb')}"]
 
 
 def _pwl(points: Sequence[tuple[float, float]]) -> str:
@@ -60,8 +62,13 @@ def closing(config: SampleHoldConfig) -> float:
     return 10 * config.t_edge
 
 
-def sampling_deck(config: SampleHoldConfig, v_in: float, v_before: float) -> Deck:
-    """One clock period: from holding `v_before` [V] the switch tracks `v_in` [V] and holds it."""
+def sampling_deck(
+    config: SampleHoldConfig, v_in: float, v_before: float, mismatch: Mapping[str, float] | None = None
+) -> Deck:
+    """One clock period: from holding `v_before` [V] the switch tracks `v_in` [V] and holds it.
+
+    `mismatch`: values of the netlist's dvt [V] and db [1] parameters; None for none.
+    """
     edge, rise, fall = config.t_edge, closing(config), opening(config)
     end = fall + config.t_hold
     up, down = (rise, rise + edge), (fall, fall + edge)
@@ -74,7 +81,7 @@ def sampling_deck(config: SampleHoldConfig, v_in: float, v_before: float) -> Dec
     step = min(config.t_track, config.t_hold) / STEPS
     analyses = (f".tran {step:.12g} {end:.12g} 0 {step:.12g}", f".ic v(out)={v_before:.12g}")
     saves = ("v(out)", "i(vc)", "i(vcb)", "i(vdd)")
-    return _deck(f"sampling {v_in:g} V", config, lines, analyses, saves, TRANSIENT)
+    return _deck(f"sampling {v_in:g} V", config, lines, analyses, saves, TRANSIENT, mismatch)
 
 
 def step_deck(config: SampleHoldConfig, v_in: float, time_constant: float) -> Deck:
@@ -106,20 +113,19 @@ def noise_deck(config: SampleHoldConfig, v_in: float, pole: float) -> Deck:
     )  # fmt: skip
 
 
-def feedthrough_deck(config: SampleHoldConfig, v_in: float, *, from_clock: bool) -> Deck:
-    """`.ac` of the open switch that holds `v_in`: from the input to `out`, or from clk (and -1 times it on clkb).
+def feedthrough_deck(config: SampleHoldConfig, v_in: float, source: str) -> Deck:
+    """`.ac` of the open switch that holds `v_in` [V]: from `source`, which is "in", "clk" or "clkb", to `out`.
 
     The held node gets its operating point through 1 GH, which is open at `f_hold`.
     """
     lines = [
-        *_standing_clock(config, track=False, ac=1.0 if from_clock else 0.0),
-        f"Vin in 0 dc {v_in:.12g} ac {0 if from_clock else 1}",
+        *_standing_clock(config, track=False, ac=source),
+        f"Vin in 0 dc {v_in:.12g} ac {int(source == 'in')}",
         f"Vheld held 0 {v_in:.12g}",
         "Lheld held out 1e9",
     ]
     f = f"{config.f_hold:.12g}"
-    title = f"feedthrough of the {'clock' if from_clock else 'input'} at {v_in:g} V"
-    return _deck(title, config, lines, (f".ac lin 1 {f} {f}",), ("v(out)",), EXACT)
+    return _deck(f"feedthrough of {source} at {v_in:g} V", config, lines, (f".ac lin 1 {f} {f}",), ("v(out)",), EXACT)
 
 
 def droop_deck(config: SampleHoldConfig, v_held: float, v_in: float) -> Deck:

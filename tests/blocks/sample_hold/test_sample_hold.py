@@ -1,17 +1,20 @@
 """The sample and hold against closed forms: an ohmic switch, where all are exact, and the shipped switches."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from cosim import resources
 from cosim.blocks import sample_hold
 from cosim.blocks.config import load_config
-from cosim.blocks.sample_hold.characterisation import INPUTS, characterise, straight_line
+from cosim.blocks.sample_hold.characterisation import INPUTS, characterise, sampled_figures, straight_line
 from cosim.blocks.sample_hold.config import SampleHoldConfig
-from cosim.blocks.sample_hold.netlist import impedance_deck
+from cosim.blocks.sample_hold.netlist import impedance_deck, sampling_deck
 from cosim.errors import CosimError
+from cosim.seeds import stream
 from cosim.spice import Deck, SimulatorPool, Tolerances
 
 KT = 1.380649e-23 * 300.15  # [J] at 27 deg C
@@ -32,7 +35,7 @@ r1 in out {R_ON:g}
 
 
 def run(pool: SimulatorPool, inputs: tuple[float, ...] = (0.1, 0.5, 0.9), **settings: object) -> xr.Dataset:
-    return characterise(SampleHoldConfig(**settings), inputs=inputs, pool=pool, show_progress=False)
+    return characterise(SampleHoldConfig(**settings), inputs=inputs, chips=0, pool=pool, show_progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def test_an_ohmic_switch_is_what_the_closed_forms_say(pool: SimulatorPool, tmp_p
     file = tmp_path / "ohmic.cir"
     file.write_text(OHMIC)
     config = SampleHoldConfig(sample_hold=str(file), c_hold=1e-12, t_track=6e-9, t_edge=1e-12, t_droop=1e-6)
-    data = characterise(config, inputs=(0.1, 0.5, 0.9), pool=pool, show_progress=False)
+    data = characterise(config, inputs=(0.1, 0.5, 0.9), chips=0, pool=pool, show_progress=False)
     c, tau = config.c_hold, R_ON * config.c_hold
     assert not data["status"].values.any()
     # 1 nS of the least conductance of the analysis against 0.5 mS, and ROFF: below 1e-6.
@@ -80,7 +83,7 @@ def test_the_noise_of_a_resistor_is_kt_over_c(pool: SimulatorPool, tmp_path: Pat
     file = tmp_path / "closed.cir"
     file.write_text(CLOSED)
     config = SampleHoldConfig(sample_hold=str(file), temperature=85.0)
-    data = characterise(config, inputs=(0.1, 0.5, 0.9), pool=pool, show_progress=False)
+    data = characterise(config, inputs=(0.1, 0.5, 0.9), chips=0, pool=pool, show_progress=False)
     # Four decades to each side of the pole leave out 1.3e-4 of the power; 40 points a decade cost as much again.
     expected = np.sqrt(KT / 300.15 * 358.15 / config.c_hold)
     np.testing.assert_allclose(data["noise"], expected, rtol=3e-4)
@@ -120,7 +123,10 @@ def test_charge_injection_of_one_transistor(nmos: xr.Dataset, gate: xr.Dataset) 
     oxide = 3.9 * 8.854e-12 / 4.1e-9
     # Overlap of the card and the fringing capacitance that BSIM4 puts beside it, 2 eps / pi ln(1 + 0.4 um / t_ox).
     overlap = width * (2.4e-10 + 2 * 3.9 * 8.854e-12 / np.pi * np.log(1 + 4e-7 / 4.1e-9))
-    np.testing.assert_allclose(nmos["clock_feedthrough"], -1.8 * overlap / (500e-15 + overlap), rtol=0.01)
+    step = -1.8 * overlap / (500e-15 + overlap)
+    np.testing.assert_allclose(nmos["clock_feedthrough"].sel(clock="clk"), step, rtol=0.01)
+    np.testing.assert_allclose(nmos["clock_feedthrough"].sel(clock="clkb"), 0, atol=1e-9)  # it is not connected
+    np.testing.assert_allclose(nmos["clock_feedthrough_net"], step, rtol=0.01)
     channel = width * length * oxide * (1.8 - nmos["input_level"].values - 0.51)
     below = 1.8 - nmos["input_level"].values - 0.51  # of the clock's swing, while the switch conducts
     # Part of the channel's charge, at most all of it, and the overlap's while the switch no longer conducts.
@@ -131,8 +137,49 @@ def test_charge_injection_of_one_transistor(nmos: xr.Dataset, gate: xr.Dataset) 
     # The gate's two charges have opposite signs: the pedestal changes sign between the ends.
     assert gate["pedestal"].values[0] < 0 < gate["pedestal"].values[2]
     assert abs(float(gate["pedestal_offset"])) < 0.1 * abs(float(nmos["pedestal_offset"]))
-    # Equal overlap on clk and clkb cancels.
-    np.testing.assert_allclose(gate["clock_feedthrough"], 0, atol=1e-6)
+    # The gate's two overlaps are equal, one on clk and one on clkb: each couples, with the other as a load, and their
+    # steps cancel.
+    step = -1.8 * overlap / (500e-15 + 2 * overlap)
+    np.testing.assert_allclose(gate["clock_feedthrough"].sel(clock="clk"), step, rtol=0.01)
+    np.testing.assert_allclose(gate["clock_feedthrough"].sel(clock="clkb"), -step, rtol=0.01)
+    np.testing.assert_allclose(gate["clock_feedthrough_net"], 0, atol=1e-6)
+
+
+def test_chips_are_the_sensitivities_times_the_draws(pool: SimulatorPool) -> None:
+    config = SampleHoldConfig()
+    data = characterise(config, inputs=(0.1, 0.5, 0.9), chips=4, seed=7, pool=pool, show_progress=False)
+    assert not data["status"].values.any() and data["chip"].values.tolist() == [-1, 0, 1, 2, 3]
+    np.testing.assert_array_equal(data["pedestal_chip"][0], data["pedestal"])
+    chips = data["pedestal_chip"].values[1:]
+    np.testing.assert_allclose(data["pedestal_sigma"], chips.std(axis=0, ddof=1), rtol=1e-12)
+    # Pelgrom's law of 4 um x 0.18 um, NMOS and PMOS, threshold shifts first.
+    root = np.sqrt(2 * 4e-6 * 0.18e-6)
+    kinds = (config.cmos.nmos, config.cmos.pmos)
+    sigmas = np.array([*(kind.a_vt / root for kind in kinds), *(kind.a_beta / root for kind in kinds)])
+    draws = np.array(
+        [np.random.default_rng(each).standard_normal(4) for each in stream(7, "sample_hold: chips").spawn(4)]
+    )
+    names = ("dvt1", "dvt2", "db1", "db2")
+    levels = data["input_level"].values
+    shifts = [(name, sign * sigma) for name, sigma in zip(names, sigmas, strict=True) for sign in (-1, 1)]
+    decks = [
+        sampling_deck(config, v, other, {name: shift}).halved()
+        for name, shift in shifts
+        for v, other in zip(levels, levels[[2, 0, 0]], strict=True)
+    ]
+    found = [
+        sampled_figures(result, float(levels[number % 3]), config)["pedestal"]
+        for number, result in enumerate(pool.run(decks))
+    ]
+    low, high = np.array(found).reshape(4, 2, 3).transpose(1, 0, 2)
+    by_sensitivity = draws @ ((high - low) / 2)  # of one sigma each
+    # Shifts of some 20 uV, linear to a fraction of a per cent; 0.3 uV is what the time steps leave (seen 0.1).
+    np.testing.assert_array_equal(data["pedestal_deviation"][0], 0)
+    np.testing.assert_allclose(data["pedestal_deviation"][1:], by_sensitivity, rtol=0, atol=3e-7)
+    # A higher threshold of the NMOS takes C_ox W L dVT from its channel, and a share of that from the capacitor.
+    charge = 3.9 * 8.854e-12 / 4.1e-9 * 4e-6 * 0.18e-6 * sigmas[0]
+    share = (high - low)[0, 0] / 2 * data["capacitance"].values[0] / charge
+    assert 0.3 < share < 0.7  # about half, at an edge far faster than the source is slow
 
 
 def test_a_dummy_takes_most_of_the_charge(nmos: xr.Dataset, pool: SimulatorPool) -> None:
@@ -143,7 +190,7 @@ def test_a_dummy_takes_most_of_the_charge(nmos: xr.Dataset, pool: SimulatorPool)
 
 def test_leakage_is_that_of_the_operating_point(pool: SimulatorPool) -> None:
     config = SampleHoldConfig(sample_hold="sample_hold_nmos", temperature=125.0, corner="FF", t_droop=1e-6)
-    data = characterise(config, inputs=(0.0, 0.3, 0.9), pool=pool, show_progress=False)
+    data = characterise(config, inputs=(0.0, 0.3, 0.9), chips=0, pool=pool, show_progress=False)
     deck = impedance_deck(config, 0.0)
     # Held at 0.9 of the supply, input at ground: the leakage of a transistor with its gate at its source.
     circuit = deck.circuit.replace("Vc c 0 dc 1.8", "Vc c 0 dc 0").replace("Chold", "Vheld out 0 1.62\nChold")
@@ -209,6 +256,25 @@ def test_a_netlist_that_does_not_fit_is_refused(tmp_path: Path, text: str, words
     with pytest.raises(CosimError, match=words) as caught:
         load_config(SampleHoldConfig, None, {"sample_hold": str(file)})
     assert "sample_hold" in str(caught.value) or "mine.cir" in str(caught.value)
+
+
+def test_chips_of_a_switch_that_takes_no_mismatch(pool: SimulatorPool, tmp_path: Path) -> None:
+    file = tmp_path / "plain.cir"
+    text = resources.read_netlist("sample_hold_nmos")
+    file.write_text(text.replace(" dvt={dvt1} db={db1}", "").replace(" dvt1=0 db1=0", ""))
+    config = SampleHoldConfig(sample_hold=str(file))
+    with pytest.raises(CosimError, match=r"key 'sample_hold'.*no transistor of this sample_hold takes mismatch"):
+        characterise(config, inputs=(0.1, 0.2, 0.3), pool=pool, show_progress=False)
+    data = characterise(config, inputs=(0.1, 0.2, 0.3), chips=0, pool=pool, show_progress=False)
+    assert data["chip"].values.tolist() == [-1] and np.isnan(data["pedestal_sigma"]).all()
+    with pytest.raises(CosimError, match="key 'chips': value -1"):
+        characterise(config, chips=-1)
+
+
+def test_every_sweep_is_an_argument_of_characterise() -> None:
+    parameters = inspect.signature(characterise).parameters.values()
+    own = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    assert set(sample_hold.SWEEPS) == own - {"seed", "pool", "show_progress"}
 
 
 @pytest.mark.parametrize("inputs", [(0.1, 0.5), (0.1, 0.5, 1.2), (-0.1, 0.2, 0.3)])
