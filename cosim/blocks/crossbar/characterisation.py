@@ -53,6 +53,7 @@ def characterise(
         conductances spread over the device's window and with those of differential weights, most of them small; input
         vectors of each, in turn with independent rows, differential with some inputs idle, and differential at full
         scale; (rows, columns) of the arrays, taken in turn every other pair, the configured size when None.
+        `sizes` is for Python alone: pairs have no form on the command line.
     shares: of "settling" and "mappings": parts of the configured rows and columns that an array has.
     fractions: of "settling": distance from the final current.
     active: of "leakage": rows that are read while the others are idle.

@@ -72,10 +72,10 @@ def measure_stuck(
     axes = ("chip", "fault", "stuck_share")
     variables = {
         "stuck_error": (
-            axes, np.sqrt((error**2).mean(axis=-1)), "1", "rms error of the currents, of rows x G_max x V_read"
+            axes, np.sqrt((error**2).mean(axis=-1)), "1", "rms error, of rows x G_max x V_read"
         ),
         "stuck_error_largest": (
-            axes, np.abs(error).max(axis=-1), "1", "largest error of a current, of rows x G_max x V_read"
+            axes, np.abs(error).max(axis=-1), "1", "largest error, of rows x G_max x V_read"
         ),
     }  # fmt: skip
     coords = {

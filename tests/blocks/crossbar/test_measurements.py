@@ -1,5 +1,6 @@
 """The measurements together: 1R and 1T1R in one data set, seeds, parts of a data set, failures."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -51,7 +52,13 @@ def test_a_part_of_the_measurements_is_the_same_as_in_all(pool: SimulatorPool) -
     assert not np.array_equal(part["stuck_error"].values, other["stuck_error"].values)
     with pytest.raises(CosimError, match="fitted to currents"):
         fit(part)
-    assert set(crossbar.SWEEPS) <= set(FEW) | {"measurements", "fractions", "active"}
+
+
+def test_every_sweep_is_an_argument_of_characterise() -> None:
+    parameters = inspect.signature(characterise).parameters.values()
+    own = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    # Pairs of numbers have no form on the command line: `sizes` is for Python.
+    assert set(crossbar.SWEEPS) == own - {"seed", "pool", "show_progress", "sizes"}
 
 
 class HalfFailing(SimulatorPool):
