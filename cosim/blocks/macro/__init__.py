@@ -39,7 +39,7 @@ FIGURES = {
 PLOTS = (
     Plot("codes", "Code against the exact MAC result", ("code", "ideal_code"), x="mac", kind="points"),
     Plot("mac_error", "Error of the MAC result", ("mac_error",), x="mac", by="chip", kind="points"),
-    Plot("energy", "Supply energy by part",
+    Plot("energy", "Supply energy by part, without the amplifiers at rest",
          ("comparator_energy", "bias_energy", "row_energy", "column_energy", "integrator_energy"), x="vector",
          kind="points", log_y=True, where={"chip": -1}),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.blocks.dataset import new_dataset
-from cosim.blocks.halving import Relative, Tolerance, all_keys, run_checked, stacked, statuses
+from cosim.blocks.halving import Relative, Tolerance, all_keys, run_checked, stacked, statuses, tolerance_text
 from cosim.blocks.macro.config import MacroConfig
 from cosim.blocks.macro.netlist import ENERGIES, MacroChip, macro_deck, phases
 from cosim.blocks.ramp_adc.chips import draw_chip, nominal_chip
@@ -27,6 +27,10 @@ PICO = 1e-12  # the decks count picojoules in volts
 LARGEST_COUNT_ERROR = 0.25  # a counter this far from a whole number was cut short: the comparator was undecided
 # How far figures may move under halved steps. A MAC voltage is wanted to a hundredth of an LSB, 0.2 mV of some 20 mV.
 TOLERANCES: dict[str, Tolerance] = {"code": 0.5, "mac": 0.2e-3, "held": 0.2e-3, "energy": Relative(0.02, 1e-15)}
+ENERGY_VARIABLES = {
+    "evdd": "comparator_energy", "ebias": "bias_energy", "erow": "row_energy", "ecol": "column_energy",
+    "eint": "integrator_energy", "earray": "array_dissipation", "eread": "column_dissipation",
+}  # fmt: skip
 SUPPLY = ("evdd", "ebias", "erow", "ecol", "eint")  # energies that the supply gives; the others are what becomes of it
 
 
@@ -152,7 +156,7 @@ def characterise(
         "ideal_code": (("vector", "output"), ideal, "1", "code of the exact MAC result"),
     }
     device = device_of(config)
-    return new_dataset(
+    data = new_dataset(
         block="macro",
         variables=variables,
         coords=coords,
@@ -164,6 +168,17 @@ def characterise(
         device=config.device,
         device_sha256=device.sha256,
     )
+    moved = {"code": ("code", ...), "mac_voltage": ("mac", ...)} | {
+        variable: ("energy", ENERGIES.index(node)) for node, variable in ENERGY_VARIABLES.items()
+    }
+    for variable, (figure, part) in moved.items():
+        changes = [each.change[figure][part] for each in checked if figure in each.change]
+        known = np.array(changes)[np.isfinite(changes)]
+        data[variable].attrs |= {
+            "step_change": float(known.max()) if known.size else float("nan"),
+            "step_tolerance": tolerance_text(TOLERANCES[figure], data[variable].attrs["units"]),
+        }
+    return data
 
 
 def figures_of(result: Result, config: MacroConfig) -> dict[str, Array]:

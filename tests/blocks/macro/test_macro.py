@@ -80,6 +80,8 @@ def test_figures(data: xr.Dataset) -> None:
 
 
 def test_energies(data: xr.Dataset) -> None:
+    for name in ("comparator_energy", "row_energy", "array_dissipation", "column_dissipation"):
+        assert 0 < data[name].attrs["step_change"] <= 0.02 * float(data[name].max())
     time = float(data["latency"])
     bias = CONFIG.v_dd * CONFIG.i_bias * time
     np.testing.assert_allclose(data["bias_energy"], bias, rtol=0.01)
