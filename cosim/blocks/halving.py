@@ -7,11 +7,12 @@ point. Decks without a transient are run once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
@@ -135,6 +136,14 @@ def largest_change(checked: Sequence[Checked], name: str) -> float:
     moves = [each.change[name] for each in checked if name in each.change]
     known = [np.nanmax(move) for move in moves if not np.isnan(move).all()]
     return float(max(known)) if known else float("nan")
+
+
+def state_changes(data: xr.Dataset, checked: Sequence[Checked], names: Iterable[str]) -> None:
+    """Attribute `step_change` of variables named like their figures: the largest change, where a point shows one."""
+    for name in names:
+        change = largest_change(checked, name)
+        if np.isfinite(change) and np.isfinite(data[name].values).any():
+            data[name].attrs["step_change"] = change
 
 
 def statuses(checked: Sequence[Checked], shape: Sequence[int] = ()) -> NDArray[np.int8]:

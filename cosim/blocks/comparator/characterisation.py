@@ -15,7 +15,7 @@ from cosim.blocks.comparator.linear import Trajectory, decision_noise, find_traj
 from cosim.blocks.comparator.netlist import decision_deck, moment, noise_deck, start
 from cosim.blocks.comparator.offset import TOLERANCE, draw_mismatch, find_offsets
 from cosim.blocks.dataset import new_dataset
-from cosim.blocks.halving import Checked, Relative, run_checked, tolerance_text
+from cosim.blocks.halving import Checked, Relative, run_checked, state_changes, tolerance_text
 from cosim.blocks.status import LONG_NAME, NOT_FOUND, OK
 from cosim.errors import CosimError
 from cosim.spice import Result, SimulatorPool, default_pool
@@ -45,10 +45,11 @@ MEASUREMENTS = ("offset", "noise", "decisions", "kickback")
 
 @dataclass
 class _Found:
-    """All that one common mode gives: figures by name, status of each measurement, hashes of the decks."""
+    """All that one common mode gives: figures by name, status of each measurement, transients, hashes of the decks."""
 
     figures: dict[str, NDArray[Any]] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
+    checked: list[Checked] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
 
@@ -133,6 +134,7 @@ def _at(
         checked = _decide(config, v_cm, trip, signed, kickback, pool, label)
         found.figures |= checked.figures
         found.status[name] = checked.status
+        found.checked.append(checked)
         found.keys += checked.keys
     if with_noise:
         _add_noise(found, config, v_cm, trip, trajectory, pool, label)
@@ -350,4 +352,5 @@ def _dataset(
     )
     for name, tolerance in TOLERANCES.items():
         data[name].attrs["step_tolerance"] = tolerance_text(tolerance, _UNITS[name])
+    state_changes(data, [checked for each in found for checked in each.checked], (*TOLERANCES, "metastable_input"))
     return data

@@ -13,13 +13,26 @@ from cosim.blocks.dac.config import DacConfig
 from cosim.blocks.dac.extraction import static_figures, transient_figures
 from cosim.blocks.dac.netlist import moments, noise_deck, resistance_deck, static_deck, transient_deck
 from cosim.blocks.dataset import Entry, new_dataset
-from cosim.blocks.halving import Checked, Relative, Tolerance, all_keys, run_checked, stacked, statuses, tolerance_text
+from cosim.blocks.halving import (
+    Checked,
+    Relative,
+    Tolerance,
+    all_keys,
+    run_checked,
+    stacked,
+    state_changes,
+    statuses,
+    tolerance_text,
+)
 from cosim.blocks.status import LONG_NAME
 from cosim.blocks.waveforms import integrated_noise
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool, default_pool
 
 Array = NDArray[np.float64]
+
+
+LEVELS = ("output", "inl", "dnl", "inl_max", "dnl_max", "gain_error", "offset")
 
 
 def step_tolerances(config: DacConfig) -> dict[str, Tolerance]:
@@ -118,8 +131,12 @@ def characterise(
         simulator=f"ngspice {pool.simulator.version_text}",
         solver=pool.simulator.solver,
     )
-    for name, tolerance in tolerances.items():
-        data[name].attrs["step_tolerance"] = tolerance_text(tolerance, data[name].attrs["units"])
+    walk_names = [name for name in tolerances if name != "output" or levels is walk]
+    for name in walk_names:
+        data[name].attrs["step_tolerance"] = tolerance_text(tolerances[name], data[name].attrs["units"])
+    state_changes(data, walk[:1], [name for name in walk_names if name != "output"])
+    if levels is walk:  # else by `.dc`, which has no steps
+        state_changes(data, levels, LEVELS)
     return data
 
 

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from cosim.blocks.chunks import run_in_chunks
 from cosim.blocks.dataset import Entry, new_dataset
-from cosim.blocks.halving import Checked, Relative, Tolerance, all_keys, run_checked, stacked, statuses, tolerance_text
+from cosim.blocks.halving import (
+    Checked,
+    Relative,
+    Tolerance,
+    all_keys,
+    run_checked,
+    stacked,
+    state_changes,
+    statuses,
+    tolerance_text,
+)
 from cosim.blocks.integrator.config import IntegratorConfig
 from cosim.blocks.integrator.extraction import (
     WAVEFORM_POINTS,
@@ -150,6 +160,7 @@ def characterise(
     for tolerances in (PULSE_TOLERANCES, SLEW_TOLERANCES):
         for name, tolerance in tolerances.items():
             data[name].attrs["step_tolerance"] = tolerance_text(tolerance, data[name].attrs["units"])
+    state_changes(data, [*pulse, *hold, *slew], (*PULSE_TOLERANCES, *SLEW_TOLERANCES, "droop"))
     return data
 
 
@@ -310,7 +321,7 @@ def _hold_entries(hold: list[Checked]) -> dict[str, Entry]:
         ),
         "droop": (
             ("side",),
-            (late - early) / interval,
+            stacked(hold, "droop"),
             "V/s",
             "drift of an output held at either end, idle cells left on",
         ),

@@ -132,7 +132,8 @@ def hold_figures(result: Result, config: IntegratorConfig) -> dict[str, Any]:
     start = pulse_times(config)["after"] + 2 * EDGE
     early, late = start + 0.3 * config.t_hold, start + config.t_hold
     first, last = (float(np.interp(moment, result["time"], result["v(out0)"])) for moment in (early, late))
-    return {"early": first, "late": last, "interval": late - early}
+    interval = late - early
+    return {"early": first, "late": last, "interval": interval, "droop": (last - first) / interval}
 
 
 def slew_figures(result: Result, config: IntegratorConfig) -> dict[str, Any]:

@@ -9,7 +9,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.blocks.dataset import new_dataset
-from cosim.blocks.halving import Checked, Relative, all_keys, run_checked, stacked, statuses, tolerance_text
+from cosim.blocks.halving import (
+    Checked,
+    Relative,
+    all_keys,
+    run_checked,
+    stacked,
+    state_changes,
+    statuses,
+    tolerance_text,
+)
 from cosim.blocks.sample_hold.config import SampleHoldConfig
 from cosim.blocks.sample_hold.netlist import (
     closing,
@@ -155,7 +164,11 @@ def characterise(
         "droop_rate": stacked(droop, "droop_rate", (-1, 2)),
     }
     keys = [key for group in (sampling, of_chips, impedance, step, noise, *through, droop) for key in all_keys(group)]
-    return _dataset(config, shares, levels, measured, status, keys, seed, pool)
+    data = _dataset(config, shares, levels, measured, status, keys, seed, pool)
+    state_changes(
+        data, [*sampling, *(each for each, good in zip(step, known, strict=True) if good), *droop], TOLERANCES
+    )
+    return data
 
 
 def draw_mismatch(config: SampleHoldConfig, chips: int, seed: int) -> list[dict[str, float]]:

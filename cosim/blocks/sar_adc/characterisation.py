@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.chunks import run_in_chunks
 from cosim.blocks.dataset import new_dataset
-from cosim.blocks.halving import Relative, Tolerance, run_checked
+from cosim.blocks.halving import Relative, Tolerance, run_checked, tolerance_text
 from cosim.blocks.sar_adc.array import (
     draw_capacitors,
     ideal_capacitors,
@@ -67,6 +67,7 @@ class _Found:
     search: BracketSearch
     status: int = OK
     energy: Array | None = None  # energies of `ENERGIES` in a conversion of each code, shape (codes, energies) [J]
+    coarse: Array | None = None  # the same before the time steps were halved
     keys: list[str] = field(default_factory=list)
 
 
@@ -218,6 +219,8 @@ def _verify(
             found[n].status = STEP
         at_middle = codes[2 * edges :] == np.arange(edges + 1)
         found[n].energy = np.where(at_middle[:, None], energy[2 * edges :], np.nan)
+        coarse = energies_of([each.results[0] for each in mine])
+        found[n].coarse = np.where(at_middle[:, None], coarse[2 * edges :], np.nan)
 
 
 def _final_inputs(search: BracketSearch, config: SarAdcConfig) -> Array:
@@ -305,7 +308,7 @@ def _dataset(
         ),
         "capacitor": (("capacitor",), np.arange(config.bits + 1), "1", "bit, from the lowest; the last is the dummy"),
     }
-    return new_dataset(
+    data = new_dataset(
         block="sar_adc",
         variables=variables,
         coords=coords,
@@ -315,6 +318,26 @@ def _dataset(
         simulator=f"ngspice {pool.simulator.version_text}",
         solver=pool.simulator.solver,
     )
+    _state_energy_changes(data, [each for each in found if each.energy is not None])
+    return data
+
+
+def _state_energy_changes(data: xr.Dataset, found: list[_Found]) -> None:
+    """Attributes `step_tolerance` and `step_change` of the energies that were simulated."""
+    changes: dict[str, list[float]] = {}
+    for each in found:
+        assert each.energy is not None and each.coarse is not None
+        reference = np.abs(each.energy - each.coarse)[:, 0]
+        mean = _mean(each.energy) - _mean(each.coarse)
+        moved = {"comparator_energy": mean[1], "switch_energy": mean[2], "energy": mean.sum()}
+        for name, change in moved.items():
+            changes.setdefault(name, []).append(float(abs(change)))
+        changes.setdefault("reference_energy", []).extend(reference[~np.isnan(reference)].tolist())
+    text = tolerance_text(Relative(ENERGY_TOLERANCE, ENERGY_FLOOR), "J")
+    for name in ("reference_energy", "comparator_energy", "switch_energy", "energy"):
+        data[name].attrs["step_tolerance"] = text
+        if changes.get(name):
+            data[name].attrs["step_change"] = max(changes[name])
 
 
 def _mean(energy: Array) -> Array:
