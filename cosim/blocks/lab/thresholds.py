@@ -19,9 +19,10 @@ from cosim.blocks.lab.grid import in_order
 from cosim.blocks.lab.ramp_column import CHIP, MeasuredColumn
 from cosim.blocks.lab.rows import Quantity, Rows
 from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.energy import SAMPLE_ENERGIES
 from cosim.blocks.ramp_adc.functions import differential_error, levels_at_thresholds, output_error
 from cosim.blocks.ramp_adc.staircase import missing_codes
-from cosim.blocks.status import FAILED, OK
+from cosim.blocks.status import FAILED, NOT_FOUND, OK
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
@@ -72,6 +73,7 @@ _NOT_MEASURED_BY_CODE = {
     "threshold_noise": ("LSB", "rms noise: comparator, resets, reading the cells"),
     "step_change": ("LSB", "how far the threshold moves when all time steps are halved"),
 }
+_KNOWN = f"{OK} = measured; {NOT_FOUND} = not measured"
 _NOT_MEASURED = {
     "comparator_noise": ("V", "rms input noise of the nominal comparator at its trip point"),
     "word_line_energy": ("J", "supply energy of all word-line drivers in a conversion of the nominal chip"),
@@ -114,6 +116,7 @@ def ramp_adc_entries(
     x = threshold / gains[:, None]
     per, each_code = ("sample",), ("sample", "code")
     known = np.isfinite(threshold).all(axis=1)
+    of_chips = _chip_values(others["chips"], [key[:2] for key in samples])
     variables: dict[str, Entry] = {
         "threshold": (each_code, threshold, "V", "input at which the code steps, above V_CLP"),
         "threshold_mac": (each_code, x, "1", "threshold in units of the MAC result"),
@@ -124,10 +127,11 @@ def ramp_adc_entries(
         "bias_conductance": (("sample", "bias_cell"), column.bias, "S", "bias cells"),
         "bias_sign": (("sample", "bias_cell"), column.signs, "1",
                       "what the bias cell does to the ramp: raises, lowers or, 0, is not read"),
-        **{name: (per, values, CHIPS[name].unit, CHIPS[name].description)
-           for name, values in _chip_values(others["chips"], [key[:2] for key in samples]).items()},
+        **{name: (per, values, CHIPS[name].unit, CHIPS[name].description) for name, values in of_chips.items()},
         **{name: ((), np.nan, *text) for name, text in _NOT_MEASURED.items()},
         "rounds": (per, np.zeros(len(samples), dtype=np.int64), "1", "simulations of the search"),
+        "energy_status": (per, _known_status([of_chips[name] for name in SAMPLE_ENERGIES]), "1", _KNOWN),
+        **{name: ((), np.int8(NOT_FOUND), "1", _KNOWN) for name in ("noise_status", "driver_status")},
         "status": (per, np.where(known, OK, FAILED).astype(np.int8), "1", "0 = all thresholds measured"),
     }  # fmt: skip
     names = sorted(set(chips), key=in_order)
@@ -155,6 +159,11 @@ def ramp_adc_entries(
     signs = column.sign_target.tolist()
     sign = signs[0] if len(set(signs)) == 1 else signs
     return variables, coords, {**config.model_dump(mode="json"), "bias_sign": sign, "gain": column.gain}
+
+
+def _known_status(figures: list[Any]) -> NDArray[np.int8]:
+    """OK where all figures of a sample were measured, NOT_FOUND where one was not; shape (samples,)."""
+    return np.where(np.isfinite(figures).all(axis=0), OK, NOT_FOUND).astype(np.int8)
 
 
 def _group(key: Key, config: RampAdcConfig) -> str:

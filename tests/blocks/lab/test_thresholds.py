@@ -13,13 +13,14 @@ from cosim.blocks.dataset import config_of, load_dataset, save_dataset
 from cosim.blocks.lab import import_lab
 from cosim.blocks.ramp_adc.chips import nominal_chip
 from cosim.blocks.ramp_adc.design import design_column
+from cosim.blocks.status import NOT_FOUND
 from cosim.errors import CosimError
 from cosim.files import sha256_of
 
 Spoil = Callable[[str, str, str], None]
 NOT_MEASURED = {
     "ramp_level", "rounds", "threshold_noise", "step_change", "comparator_noise", "word_line_energy", "row_energy",
-    "integrator_energy", "conversion_time", "bias_energy",
+    "integrator_energy", "conversion_time", "bias_energy", "energy_status", "driver_status", "noise_status",
 }  # fmt: skip
 # Numbers go through one more unit and back, each step rounded to a double: some 1e-16 of the value, which is 1 V here.
 ROUNDING = 1e-15
@@ -42,6 +43,8 @@ def test_the_data_set_is_that_of_spice(lab: Path, simulated: xr.Dataset, tmp_pat
             # LSB: the slope of the sigmoid is at most 1/4, an LSB is 1/4: 1 LSB a unit of the MAC result.
             scale = 1.0 / float(simulated["gain"].values[0]) if name in ("inl", "dnl") else scale
             np.testing.assert_allclose(own.values, variable.values, rtol=4e-16, atol=4 * ROUNDING * scale, err_msg=name)
+    # Bias, drivers and noise were not measured here, and their statuses say so.
+    assert all((data[name].values == NOT_FOUND).all() for name in ("energy_status", "driver_status", "noise_status"))
     measured, model = config_of(data), config_of(simulated)
     assert measured.pop("gain") == pytest.approx(model.pop("gain"), rel=1e-14, abs=0)
     assert measured == model
