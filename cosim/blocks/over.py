@@ -100,6 +100,10 @@ def combine(block: Block, configs: Sequence[Any], names: Sequence[str], parts: S
     data.attrs["conditions"] = json.dumps(values)
     for variable in set(data.variables) & set(parts[0].variables):
         data[variable].attrs.update(parts[0][variable].attrs)
+        stated = [part[variable].attrs for part in parts if variable in part.variables]
+        changes = [each["step_change"] for each in stated if "step_change" in each]
+        if changes:  # the largest under any condition
+            data[variable].attrs["step_change"] = float(np.fmax.reduce(changes))
     return data
 
 

@@ -42,7 +42,7 @@ def measured(config: Config) -> xr.Dataset:
         simulator="ngspice 46",
         solver="KLU",
     )
-    data["level"].attrs["step_tolerance"] = "1 mV"
+    data["level"].attrs |= {"step_tolerance": "1 mV", "step_change": 1e-4 * config.v_dd}
     return data
 
 
@@ -62,6 +62,7 @@ def test_each_setting_is_a_dimension_in_the_order_given() -> None:
     assert data["v_dd"].attrs == {"units": "V", "long_name": "supply"}
     assert data["code"].dims == ("code",)  # equal everywhere, so it stays as it was
     assert data["level"].attrs["step_tolerance"] == "1 mV"
+    assert data["level"].attrs["step_change"] == 1e-4 * 1.98  # the largest of all
 
 
 def test_decks_and_conditions_of_all_are_kept() -> None:
