@@ -48,7 +48,8 @@ class Block(Protocol):
     ----------
     NAME: the name in the registry.
     DESCRIPTION: one line.
-    SWEEPS: name of a dimension -> what is swept, with its unit.
+    SWEEPS: name of a keyword argument of `characterise`, which `--sweep` takes -> what is swept, with its unit.
+    SUMMARY_OF: coordinate -> value of the points that the printed summary is of; may be absent.
     FIGURES: name of a variable of the data set -> what it is, with its unit.
     PLOTS: what is drawn of a data set (see `cosim.blocks.plots`); may be absent.
     Config: pydantic model of the configuration (see `cosim.blocks.config`).
