@@ -26,10 +26,29 @@ _FORBIDDEN = re.compile(r"^\s*(\.control|\.exec|shell|system)\b", re.IGNORECASE)
 
 @dataclass
 class Library:
-    """Text of a library section with everything that it includes, and the files it came from."""
+    """Text of a library section with everything that it includes, and the files it came from.
+
+    Attributes
+    ----------
+    files: each with its stamp, taken just before it was read.
+    """
 
     text: str
-    files: list[Path] = field(default_factory=list)
+    files: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def is_current(self) -> bool:
+        """No file was changed, or taken away, since it was read."""
+        try:
+            return all(stamp_of(path) == stamp for path, stamp in self.files.items())
+        except OSError:
+            return False
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """What tells that a file was changed: time of its last change [ns] and size [byte]."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
 
 
 def inline_library(path: str | Path, section: str | None = None) -> Library:
@@ -74,11 +93,11 @@ def _resolve(
 
 def _read(path: Path, library: Library) -> list[str]:
     try:
+        stamp = stamp_of(path)
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise CosimError(f"cannot read this model file: {error.strerror or error}", file=path) from error
-    if path not in library.files:
-        library.files.append(path)
+    library.files.setdefault(path, stamp)
     return text.splitlines()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from cosim.errors import CosimError
-from cosim.process.inline import inline_library
+from cosim.process.inline import Library, inline_library, stamp_of
 from cosim.resources import process_file
 from cosim.units import Unit, parse_quantity
 from cosim.validation import read_toml, validated
@@ -19,6 +20,7 @@ from cosim.validation import read_toml, validated
 SCHEMA = "cosim.process/1"
 CORNERS = ("TT", "FF", "SS", "FS", "SF")
 """Typical, fast, slow, and the two skewed corners; the first letter is of the NMOS."""
+MOST_LIBRARIES = 16  # sections kept in memory
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Process:
         if corner not in self.sections:
             raise CosimError("the process has no such corner", key="corner", value=corner, allowed=list(self.sections))
         library, section = self.sections[corner]
-        models = _library_text(library, section, _stamp(library))
+        models = _library_text(library, section)
         # Kits bin their models by the width of one finger, as HSPICE does; ngspice takes the whole width unless told.
         # With four fingers the open 130 nm kit gave 28 % too much current without this.
         return "\n".join([models, ".option wnflag=1", _wrapper("nmos", self.nmos), _wrapper("pmos", self.pmos)])
@@ -85,7 +87,7 @@ def load_process(name: str | Path) -> Process:
     Raises CosimError naming file, key, value and what is allowed.
     """
     path = process_file(name)
-    return _load(path, _stamp(path))
+    return _load(path, stamp_of(path))
 
 
 @lru_cache(maxsize=16)
@@ -125,15 +127,18 @@ def _wrapper(name: str, transistor: Transistor) -> str:
     return "\n".join([head, *body, ".ends"])
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_mtime_ns, stat.st_size
+_libraries: OrderedDict[tuple[Path, str | None], Library] = OrderedDict()  # the latest used last
 
 
-@lru_cache(maxsize=16)
-def _library_text(path: Path, section: str | None, stamp: tuple[int, int]) -> str:
-    del stamp  # only so that a file that was changed is read again
-    return inline_library(path, section).text
+def _library_text(path: Path, section: str | None) -> str:
+    """Text of a section, read again when any of its files was changed; a kit's corner is 7 MB from hundreds of them."""
+    found = _libraries.pop((path, section), None)
+    if found is None or not found.is_current:
+        found = inline_library(path, section)
+    _libraries[path, section] = found
+    while len(_libraries) > MOST_LIBRARIES:
+        _libraries.popitem(last=False)
+    return found.text
 
 
 def _quantity(unit: str) -> Any:

@@ -88,3 +88,17 @@ def test_a_change_anywhere_in_the_kit_changes_the_text(tmp_path: Path) -> None:
     library.write_text(library.read_text().replace("mc_mm_switch=0", "mc_mm_switch=1"))
     after = load_process(toml)
     assert after.text("FF") != text
+
+
+def test_a_change_of_an_included_file_is_seen_by_a_process_that_is_loaded(tmp_path: Path) -> None:
+    """The corner's text comes from files that the library includes, and that one from others."""
+    process = load_process(write_kit(tmp_path / "kit"))
+    before, other = process.text("FF"), process.text("SS")
+    shared = tmp_path / "kit" / "libs.tech" / "ngspice" / "all.spice"
+    shared.write_text(shared.read_text() + ".param of_now=1\n")
+    after = process.text("FF")
+    assert ".param of_now=1" in after and after != before and process.text("SS") != other
+    shared.unlink()
+    with pytest.raises(CosimError, match="cannot read this model file") as error:
+        process.text("FF")
+    assert Path(str(error.value.file)).name == "all.spice"
