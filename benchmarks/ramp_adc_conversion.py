@@ -12,16 +12,15 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 
 import numpy as np
+from _pool import TimedPool
 from _timing import paired, report
 from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.behaviour import convert
 from cosim.blocks.ramp_adc.characterisation import characterise
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.spice import Deck, Result, SimulatorPool
 
 Array = NDArray[np.float64]
 
@@ -53,19 +52,6 @@ def by_searchsorted(mac: Array, thresholds: Array) -> NDArray[np.uint8]:
     for column, row in enumerate(thresholds):
         codes[:, column] = np.searchsorted(row, mac[:, column], side="left")
     return codes
-
-
-class TimedPool(SimulatorPool):
-    """Adds up ngspice's own time."""
-
-    simulated = 0.0
-    decks = 0
-
-    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
-        results = super().run(decks, label)
-        self.simulated += sum(each.elapsed for each in results)
-        self.decks += len(results)
-        return results
 
 
 def characterisation() -> None:

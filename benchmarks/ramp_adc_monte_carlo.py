@@ -15,26 +15,12 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Sequence
 
 import numpy as np
+from _pool import TimedPool
 
 from cosim.blocks.ramp_adc.characterisation import characterise
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.spice import Deck, Result, SimulatorPool
-
-
-class TimedPool(SimulatorPool):
-    """Adds up ngspice's own time."""
-
-    simulated = 0.0
-    decks = 0
-
-    def run(self, decks: Sequence[Deck], label: str | None = None) -> list[Result]:
-        results = super().run(decks, label)
-        self.simulated += sum(each.elapsed for each in results)
-        self.decks += len(results)
-        return results
 
 
 def main() -> None:
