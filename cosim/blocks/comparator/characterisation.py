@@ -123,11 +123,7 @@ def _at(
     found.figures["noise"], found.status["noise"] = np.asarray(np.nan), OK
     if np.isnan(trip):  # overdrives count from the trip point: without it nothing is measured
         unknown = int(offsets.statuses[0])
-        found.status |= {"decisions": unknown, "kickback": unknown}
-        if config.clocked:
-            found.status["noise"] = unknown if with_noise else OK
-        elif with_noise:  # finds the trip point by itself
-            _add_noise(found, config, v_cm, trip, None, pool, label)
+        found.status |= {"decisions": unknown, "kickback": unknown, "noise": unknown if with_noise else OK}
         return found
     signed = np.concatenate([overdrives, -overdrives])
     for name, kickback in (("decisions", False), ("kickback", True)):

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.part import Part
+from cosim.blocks.trip import REACH
 from cosim.spice import Deck, Tolerances
 
 Array = NDArray[np.float64]
 
 IDLE_EDGES = 10  # the circuit rests for so many edges before anything happens
 STEPS = 500  # of a clock period at least, which keeps 20 ps of 10 ns: less than a latch's time constant
-REACH = 0.3  # [V], the largest static offset that the feedback of `static_deck` can find
 
 # A reltol of 1e-4 costs about 0.1 ps of a delay of 300 ps; charges of 1 fC (a gate's) are told to 1e-3.
 TRANSIENT = Tolerances(reltol=1e-4, vntol=1e-6, abstol=1e-12, chgtol=1e-15)
@@ -211,8 +211,8 @@ def static_deck(config: ComparatorConfig, v_cm: float, names: Sequence[str], mis
     """`.op` of all chips, `mismatch` (chips, parameters).
 
     Clocked: in reset. Continuous-time: at the trip point. There each output drives its own input by an inverting
-    feedback, in = v_cm + reach (1 - 2 out / V_DD), and so settles between the supplies: `v(p)` - v_cm is the offset,
-    off by no more than V_DD / (2 gain), a few microvolts.
+    feedback, in = v_cm + reach (1 - 2 out / V_DD), and so settles between the supplies: `v(p)` - v_cm is the offset
+    (`cosim.blocks.trip`), off by no more than V_DD / (2 gain), a few microvolts.
     """
     lines = common_lines(config)
     if config.clocked:

@@ -20,6 +20,7 @@ from cosim.blocks.comparator.linear import Trajectory
 from cosim.blocks.comparator.netlist import SEARCH, Copy, probes, start, static_deck, transient
 from cosim.blocks.ramp_adc.search import ThresholdSearch
 from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
+from cosim.blocks.trip import trip_offset
 from cosim.process import mismatch_of
 from cosim.progress import further_rounds
 from cosim.seeds import stream
@@ -79,9 +80,12 @@ def find_offsets(
         if not at.ok:
             status[chip] = FAILED
             continue
-        power[chip] = -config.v_dd * at.result[f"i(vdd{at.number})"][0]
         if not config.clocked:
-            values[chip] = at.result[f"v(p{at.number})"][0] - v_cm
+            values[chip] = trip_offset(at.result, f"p{at.number}", v_cm)
+            if np.isnan(values[chip]):
+                status[chip] = NOT_FOUND
+                continue
+        power[chip] = -config.v_dd * at.result[f"i(vdd{at.number})"][0]
     if not config.clocked:
         return Offsets(values, power, status, keys)
     search = ThresholdSearch(np.zeros(count), 1.0, WIDEST_STEP, np.full(count, TOLERANCE))

@@ -33,6 +33,7 @@ from cosim.blocks.sar_adc.config import SarAdcConfig
 from cosim.blocks.sar_adc.netlist import comparator_part, conversion_deck, offset_deck
 from cosim.blocks.sar_adc.search import BracketSearch
 from cosim.blocks.status import FAILED, LONG_NAME, NOT_FOUND, OK, STEP
+from cosim.blocks.trip import trip_offset
 from cosim.errors import CosimError
 from cosim.process import mismatch_of
 from cosim.progress import further_rounds
@@ -101,15 +102,14 @@ def characterise(
         raise CosimError("a number of chips is wanted", key="chips", value=chips, allowed="0 or more")
     pool = pool or default_pool()
     names, drawn = draw_chips(config, chips, seed)
-    offset, keys = static_offsets(config, names, drawn, pool)
+    offset, state, keys = static_offsets(config, names, drawn, pool)
     without = np.array([transition_levels(levels(c.capacitors, config.v_low, config.v_high)) for c in drawn])
     predicted = without + offset[:, None]
-    known = ~np.isnan(offset)  # a chip whose comparator could not be simulated has failed, and is not converted with
     growth = 1.0 + EXPECTED_INPUT / (config.c_unit * (1 << config.bits))
-    starts = without + growth * np.where(known, offset, 0.0)[:, None]
+    starts = without + growth * np.nan_to_num(offset)[:, None]
     found = [
-        _Found(BracketSearch(start, TOLERANCE * config.lsb), OK if good else FAILED)
-        for start, good in zip(starts, known, strict=True)
+        _Found(BracketSearch(start, TOLERANCE * config.lsb), status)  # not converted with, unless it is OK
+        for start, status in zip(starts, state, strict=True)
     ]
     label = f"SAR ADC, {config.bits} bits" if show_progress else None
     for number in range(MOST_ROUNDS):
@@ -122,12 +122,16 @@ def characterise(
 
 def static_offsets(
     config: SarAdcConfig, names: tuple[str, ...], drawn: list[Chip], pool: SimulatorPool
-) -> tuple[Array, list[str]]:
-    """Static offsets of the chips' comparators [V], NaN where the simulation failed, and the hashes of the decks."""
+) -> tuple[Array, list[int], list[str]]:
+    """Static offsets of the chips' comparators [V], NaN unless their status is OK; statuses; hashes of the decks."""
     mismatch = np.array([chip.mismatch for chip in drawn])
     found, keys = run_in_chunks(lambda chips: offset_deck(config, names, mismatch[chips]), range(len(drawn)), pool)
-    offsets = [at.result[f"v(in{at.number})"][0] - config.v_cm if at.ok else np.nan for at in found]
-    return np.array(offsets), keys
+    offsets = [trip_offset(at.result, f"in{at.number}", config.v_cm) if at.ok else np.nan for at in found]
+    statuses = [
+        FAILED if not at.ok else NOT_FOUND if np.isnan(offset) else OK
+        for at, offset in zip(found, offsets, strict=True)
+    ]
+    return np.array(offsets), statuses, keys
 
 
 def _decks(config: SarAdcConfig, names: tuple[str, ...], chip: Chip, inputs: Array) -> list[Deck]:

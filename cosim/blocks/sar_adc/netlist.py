@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.part import Part, load_part
 from cosim.blocks.sar_adc.config import COMPARATOR_PINS, SWITCH_PINS, TOP_SWITCH_PINS, SarAdcConfig
+from cosim.blocks.trip import REACH
 from cosim.spice import Deck, Tolerances
 
 Array = NDArray[np.float64]
@@ -31,7 +32,6 @@ BIT_CAPACITOR = 0.1e-12  # [F] that holds a bit
 
 # Charges are kept exactly by the integration rules; what is left is Newton's error, reltol of a voltage: 0.1 mV.
 TRANSIENT = Tolerances(reltol=1e-4, vntol=1e-6, abstol=1e-12, chgtol=1e-15)
-REACH = 0.3  # [V], largest offset that `offset_deck` can find
 
 
 def comparator_part(config: SarAdcConfig) -> Part:
@@ -160,7 +160,8 @@ def conversion_deck(config: SarAdcConfig, capacitors: Array, values: dict[str, f
 def offset_deck(config: SarAdcConfig, names: Sequence[str], mismatch: Array) -> Deck:
     """Static offsets of the comparators of all chips at `v_cm`, `mismatch` of shape (chips, names), in one `.op`.
 
-    An inverting feedback from each output to its positive input finds the trip point: `v(in)` - v_cm is the offset.
+    An inverting feedback from each output to its positive input finds the trip point: `v(in)` - v_cm is the offset
+    (`cosim.blocks.trip`).
     """
     comparator = comparator_part(config)
     lines = [*_common_lines(config, comparator), f"Vcm vcm 0 {config.v_cm:.9g}"]

@@ -86,6 +86,31 @@ def test_without_a_trip_point_nothing_is_measured_around_it(pool: SimulatorPool,
         assert np.isnan(data[name]).all(), name
 
 
+def test_a_stuck_comparator_has_no_trip_point(pool: SimulatorPool, tmp_path: Path) -> None:
+    """Its output stands at the supply whatever its inputs, and the offset bench at the end of its reach."""
+    file = tmp_path / "stuck.cir"
+    file.write_text(
+        """* stuck high
+* mismatch none
+.subckt comparator inp inn out bias vdd vss
+rp inp vss 1meg
+rn inn vss 1meg
+ro out vdd 1k
+rb bias vss 1meg
+.ends
+.subckt comparator_bias bias vdd vss iref=40u
+r1 bias vss 20k
+i1 vdd bias {iref}
+.ends
+"""
+    )
+    config = ComparatorConfig(comparator=str(file))
+    data = characterise(config, chips=2, overdrives=(1e-2,), common_modes=(0.0,), pool=pool, show_progress=False)
+    assert data["status"].values.tolist() == [[NOT_FOUND] * 4]
+    for name in ("offset", "offset_nominal", "noise", "delay", "kickback_peak"):
+        assert np.isnan(data[name]).all(), name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("netlist", ["comparator_strongarm", "comparator_two_stage"])
 @pytest.mark.parametrize("process", ["generic180", "generic65"])

@@ -10,7 +10,7 @@ from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.comparator.linear import find_trajectory
 from cosim.blocks.comparator.netlist import static_deck
 from cosim.blocks.comparator.offset import TOLERANCE, draw_mismatch, find_offsets
-from cosim.blocks.status import FAILED, OK
+from cosim.blocks.status import FAILED, NOT_FOUND, OK
 from cosim.process import mismatch_of
 from cosim.resources import read_netlist
 from cosim.spice import Deck, SimulatorPool, Tolerances
@@ -80,6 +80,17 @@ def test_two_stage_offsets_follow_the_gm_ratio_chip_by_chip(continuous: Comparat
     variance = ((of_pair * a_vt) ** 2 + (id1 / gm1 * a_beta) ** 2) / (w1 * length)
     variance += ((of_mirror * gm3 / gm1 * a_vt) ** 2 + (id3 / gm1 * a_beta) ** 2) / (w3 * length)
     assert np.std(offsets) == pytest.approx(np.sqrt(variance), rel=3 / np.sqrt(2 * chips))
+
+
+def test_an_offset_out_of_reach_is_not_found(continuous: ComparatorConfig, pool: SimulatorPool) -> None:
+    """The feedback moves the input by 0.3 V at most: where it ends is no offset, and its power not that at balance."""
+    names, _ = draw_mismatch(continuous, 2, seed=1)
+    shifts = rows(names, {}, {"dvt1": 0.1}, {"dvt1": 0.5}, {"dvt1": -0.5})
+    found = find_offsets(continuous, continuous.v_cm, names, shifts, None, pool)
+    assert found.statuses.tolist() == [OK, OK, NOT_FOUND, NOT_FOUND] and found.status == NOT_FOUND
+    assert np.isnan(found.values[2:]).all() and np.isnan(found.power[2:]).all()
+    # A volt of dvt is 1.0 to 1.2 V at the gate: see `threshold_weights`.
+    assert 0.1 < found.values[1] - found.values[0] < 0.12 and found.power[1] > 0
 
 
 def test_strongarm_offsets(clocked: ComparatorConfig, pool: SimulatorPool) -> None:

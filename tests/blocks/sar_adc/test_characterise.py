@@ -18,6 +18,7 @@ from cosim.blocks.sar_adc.characterisation import (
 )
 from cosim.blocks.sar_adc.config import SarAdcConfig
 from cosim.blocks.sar_adc.search import BracketSearch
+from cosim.blocks.status import FAILED, NOT_FOUND, OK
 from cosim.spice import SimulatorPool
 
 CONFIG = SarAdcConfig(bits=3, sigma_unit=0.05)
@@ -74,12 +75,24 @@ def test_chips_do_not_depend_on_their_number(data: xr.Dataset) -> None:
 def test_a_comparator_that_cannot_be_simulated_costs_its_chip_alone(pool: SimulatorPool) -> None:
     """ngspice refuses a transistor whose threshold is shifted by no number."""
     names, drawn = draw_chips(CONFIG, 2, 3)
-    sound, _ = static_offsets(CONFIG, names, drawn, pool)
+    sound, _, _ = static_offsets(CONFIG, names, drawn, pool)
     drawn[1] = replace(drawn[1], mismatch=np.full(len(names), np.nan))
-    found, keys = static_offsets(CONFIG, names, drawn, pool)
-    assert np.isnan(found[1]) and len(keys) == 4
+    found, statuses, keys = static_offsets(CONFIG, names, drawn, pool)
+    assert np.isnan(found[1]) and statuses == [OK, FAILED, OK] and len(keys) == 4
     # `.op` ends where Newton's method is within its tolerance, by what else the deck holds.
     np.testing.assert_allclose(found[[0, 2]], sound[[0, 2]], atol=1e-6)
+
+
+def test_an_offset_out_of_reach_is_not_found(pool: SimulatorPool) -> None:
+    """A shift of 0.2 V is told, to the mobility's fall with the threshold; one of 0.5 V is more than the bench sees."""
+    names, drawn = draw_chips(CONFIG, 1, 3)
+    chips = [
+        replace(drawn[0], mismatch=np.array([shift if name == "dvt1" else 0.0 for name in names]))
+        for shift in (0.2, 0.5, -0.5)
+    ]
+    found, statuses, _ = static_offsets(CONFIG, names, chips, pool)
+    assert statuses == [OK, NOT_FOUND, NOT_FOUND]
+    assert 0.2 < found[0] < 0.25 and np.isnan(found[1:]).all()
 
 
 @pytest.mark.slow
