@@ -1,11 +1,14 @@
 """Ramp ADC: what idle cells cost when their word lines stay on, against the gain of the integrator's amplifier.
 
-Prints one JSON object a line: claim, value, unit, yardstick, ratio (value / yardstick), goal, holds, threads. The
-value is max |INL| in LSB after gain and offset are normalised (first and last threshold made right), simulated in
-ngspice: a 5-bit sigmoid column that starts at V_CLP, pulses back to back, a fast amplifier of finite dc gain A. Idle
-cells of conductance sum G hold the virtual ground to V_CLP, so that the integrator's charge leaks with a time of
-A C_fb / sum G; the yardstick is the closed form of that (each step an exponential). For the word lines that are
-turned off it is the same circuit with them on, and the goal is a tenth of it at most.
+Prints one JSON object a line: claim, value, unit, yardstick, ratio (value / yardstick), goal (in the value's unit),
+holds, threads. The value is max |INL| in LSB after gain and offset are normalised (first and last threshold made
+right), simulated in ngspice: a 5-bit sigmoid column that starts at V_CLP, pulses back to back, a fast amplifier of
+finite dc gain A. Idle cells of conductance sum G hold the virtual ground to V_CLP, so that the integrator's charge
+leaks with a time of A C_fb / sum G; the yardstick is the closed form of that (each step an exponential). It holds where
+the value is within 1 % of the closed form and within 15 % of the goal: 0.06, 0.50 and 4.8 LSB, those of a column of 30
+bare resistors read for 1 ns each. The leak's INL goes as 1/A, so of 0.50 at 1e3 it leaves 0.05 at 1e4, and there the
+goal is met at its edge only. For the word lines that are turned off the yardstick is the same circuit with them on, and
+the goal a tenth of it at most.
 
     python benchmarks/ramp_adc_opamp_gain.py
 """
@@ -26,7 +29,9 @@ from cosim.spice import Deck, SimulatorPool
 
 Array = NDArray[np.float64]
 
-GAINS = {1e4: 0.06, 1e3: 0.50, 1e2: 4.8}  # dc gain of the amplifier -> about what is expected [LSB]
+GAINS = {1e4: 0.06, 1e3: 0.50, 1e2: 4.8}  # dc gain of the amplifier -> the goal [LSB]
+OF_GOAL, OF_CLOSED_FORM = 0.15, 0.01  # the goals are of another circuit, the closed form is of this one
+CURED = 0.1
 T_PULSE, T_CLOCK, C_FB = 20e-9, 21e-9, 10e-12  # pulses back to back but for their edges; 0.57 V of swing
 
 
@@ -49,10 +54,11 @@ def main() -> None:
     for gain, about in GAINS.items():
         on, off = found["on", gain], found["off", gain]
         expected = normalised_inl(leaking_levels(settings(gain, "on")), settings(gain, "on"))
-        yardstick = f"closed form of the leak: {expected:.3g} LSB; about {about:g} LSB expected"
-        report(f"idle word lines on, gain {gain:g}", on, yardstick, on / expected, 1.15, threads)
+        holds = abs(on / expected - 1) <= OF_CLOSED_FORM and abs(on / about - 1) <= OF_GOAL
+        yardstick = f"closed form of the leak: {expected:.3g} LSB"
+        report(f"idle word lines on, gain {gain:g}", on, yardstick, on / expected, about, holds, threads)
         yardstick = f"the same with idle word lines on: {on:.3g} LSB"
-        report(f"idle word lines off, gain {gain:g}", off, yardstick, off / on, 0.1, threads)
+        report(f"idle word lines off, gain {gain:g}", off, yardstick, off / on, CURED * on, off <= CURED * on, threads)
 
 
 def ramp_deck(config: RampAdcConfig) -> Deck:
@@ -81,15 +87,15 @@ def normalised_inl(levels: Array, config: RampAdcConfig) -> float:
     return float(np.abs(output_error(config.activation, config.bits, straight)).max())
 
 
-def report(claim: str, value: float, yardstick: str, ratio: float, goal: float, threads: int) -> None:
+def report(claim: str, value: float, yardstick: str, ratio: float, goal: float, holds: bool, threads: int) -> None:
     line = {
         "claim": f"ramp ADC, 5-bit sigmoid: max |INL| after normalising, {claim}",
         "value": float(f"{value:.4g}"),
         "unit": "LSB",
         "yardstick": yardstick,
         "ratio": float(f"{ratio:.4g}"),
-        "goal": goal,
-        "holds": bool(1 / goal <= ratio <= goal) if goal > 1 else bool(ratio <= goal),
+        "goal": float(f"{goal:.4g}"),
+        "holds": bool(holds),
         "threads": threads,
     }
     print(json.dumps(line), flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.blocks.dataset import load_dataset
+from cosim.blocks.dataset import load_dataset, save_dataset
 from cosim.resources import process_file
 
 Run = Callable[..., tuple[int, str, str]]
@@ -98,3 +98,22 @@ def test_a_block_without_a_model_says_so(cosim: Run) -> None:
     assert cosim(*CELL)[0] == 0
     code, _, err = cosim("fit", "cell.nc")
     assert code == 2 and "has no behavioural model" in err
+
+
+def test_a_model_is_of_one_condition(cosim: Run) -> None:
+    sizes = ("--set", "rows=8", "--set", "columns=4", "--sweep", 'measurements=["currents"]')
+    assert cosim("characterise", "crossbar", *sizes, "--over", "v_read=0.1 V,0.2 V")[0] == 0
+    code, _, err = cosim("fit", "crossbar.nc")
+    assert code == 2 and "key 'v_read'" in err and "choose it, e.g. --at 'v_read=0.1 V'" in err
+    code, out, _ = cosim("fit", "crossbar.nc", "--at", "v_read=0.2 V", "--json")
+    assert code == 0 and json.loads(out)["error"]["points"] > 0
+
+
+def test_a_data_set_without_a_variable_of_the_fit_is_one_message(cosim: Run, tmp_path: Path) -> None:
+    sizes = ("--set", "rows=8", "--set", "columns=4", "--sweep", 'measurements=["currents"]')
+    assert cosim("characterise", "crossbar", *sizes)[0] == 0
+    data = load_dataset("crossbar.nc").drop_vars("conductance")
+    save_dataset(data, "less.nc")
+    code, _, err = cosim("fit", "less.nc")
+    assert code == 2 and err.startswith("error: less.nc: value 'conductance'") and err.count("\n") == 1
+    assert not (tmp_path / "less.json").exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from cosim.blocks.config import load_config
 from cosim.blocks.dataset import Entry, deck_hashes, new_dataset
 from cosim.blocks.registry import Block
 from cosim.errors import CosimError, did_you_mean
+from cosim.provenance import canonical_json
+from cosim.units import parse_quantity
 from cosim.validation import unit_of_key
 
 _UNITS = {"temperature": "degC"}  # kept in a unit that is not SI
@@ -119,3 +122,48 @@ def _merge(parts: Sequence[xr.Dataset], sizes: Sequence[int], names: Sequence[st
             for start in range(0, len(level), size)
         ]  # fmt: skip
     return level[0]
+
+
+def at_condition(data: xr.Dataset, chosen: Mapping[str, Any]) -> xr.Dataset:
+    """The data set of one condition, as the block alone would have given it; its deck hashes stay those of all.
+
+    `chosen`: name of a setting -> its value, quantities with their unit; needed for every setting that the data set
+    was made over, and for no other. Raises CosimError that lists what there is.
+    """
+    taken: dict[str, list[Any]] = json.loads(data.attrs.get("conditions", "{}"))
+    for name in chosen:
+        if name not in taken:
+            raise CosimError(
+                "the data set was not made over this setting", key=f"--at {name}", value=chosen[name],
+                allowed=list(taken) or "none: it is of one condition",
+            )  # fmt: skip
+    config = json.loads(data.attrs["config"])
+    for name, values in taken.items():
+        if name not in chosen:
+            unit = data[name].attrs["units"]
+            example = f"--at '{name}={values[0]}{'' if _is_plain(unit) else ' ' + unit}'"
+            message = f"the data set is of several conditions, and a model of one; choose it, e.g. {example}"
+            raise CosimError(message, key=name, allowed=values)
+        config[name] = _nearest(chosen[name], values, data[name].attrs["units"], f"--at {name}")
+        data = data.isel({name: values.index(config[name])}).drop_vars(name)
+    data = data.copy()
+    data.attrs["config"] = canonical_json(config)
+    data.attrs.pop("conditions", None)
+    return data
+
+
+def _nearest(value: Any, values: Sequence[Any], unit: str, key: str) -> Any:
+    """The one of `values` that is meant, numbers up to rounding."""
+    if isinstance(values[0], str):
+        found = [each for each in values if each == str(value)]
+    else:
+        number = parse_quantity(value, "1" if _is_plain(unit) else unit, key=key)
+        found = [each for each in values if math.isclose(each, number, rel_tol=1e-9, abs_tol=0.0)]
+    if not found:
+        raise CosimError("the data set has no such condition", key=key, value=value, allowed=list(values))
+    return found[0]
+
+
+def _is_plain(unit: str) -> bool:
+    """Numbers of this unit are given without one: counts, shares, words, and temperatures in deg C."""
+    return unit in ("1", *_UNITS.values())

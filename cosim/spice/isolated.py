@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cosim.spice.deck import Deck, Failure, FailureKind, Result, of_one_length, real_signals, sampled
 from cosim.spice.library import Simulator
 from cosim.spice.log import classify
+from cosim.spice.orphans import bound_to_this_process, end_with_parent
 
 # The program calls every vector a voltage or a current; the library leaves swept sources and device parameters bare.
 _WRAPPED = re.compile(r"^[vi]\((.*-sweep|@.*|[io]noise_.*)\)$")
@@ -55,8 +56,9 @@ def _program_is_the_same(simulator: Simulator) -> bool:
 
 def _by_program(deck: Deck, simulator: Simulator, folder: Path, timeout: float) -> _Answer:
     (folder / "deck.cir").write_text(deck.text(klu=simulator.klu))
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [str(simulator.program), "-n", "-b", "-r", "out.raw", "deck.cir"],
+        bound_to_this_process([str(simulator.program), "-n", "-b", "-r", "out.raw", "deck.cir"], environment),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -64,7 +66,6 @@ def _by_program(deck: Deck, simulator: Simulator, folder: Path, timeout: float) 
         timeout=timeout,
         check=False,
         stdin=subprocess.DEVNULL,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C", "OMP_NUM_THREADS": "1"},
     )
     raw = folder / "out.raw"
     signals = read_raw(raw.read_bytes()) if raw.is_file() else {}
@@ -79,7 +80,7 @@ def _by_library(deck: Deck, simulator: Simulator, folder: Path, timeout: float) 
         [
             sys.executable,
             "-c",
-            "from cosim.spice.isolated import answer_in; answer_in()",
+            _CHILD,
             str(folder),
             str(os.getpid()),
         ],
@@ -137,7 +138,6 @@ def _raw_header(head: str) -> tuple[list[str], int, type[np.float64] | type[np.c
 
 def answer_in() -> None:
     """The process of `_by_library`: run the deck in the folder of the first argument; the second is the parent."""
-    from cosim.spice.orphans import end_with_parent
     from cosim.spice.session import open_session
 
     end_with_parent(int(sys.argv[2]))

@@ -25,7 +25,8 @@ from cosim.blocks.ramp_adc.netlist import (
     offset_deck,
     rounded_code,
 )
-from cosim.blocks.ramp_adc.timing import EDGE, pulse, pwl
+from cosim.blocks.ramp_adc.timing import EDGE, pulse
+from cosim.blocks.sources import pwl
 from cosim.errors import CosimError
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances, default_pool
 from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets

@@ -10,8 +10,8 @@ import xarray as xr
 from pydantic import Field
 
 from cosim.blocks.config import BlockConfig, Volt
-from cosim.blocks.dataset import deck_hashes, new_dataset, validate
-from cosim.blocks.over import combine, conditions
+from cosim.blocks.dataset import config_of, deck_hashes, new_dataset, validate
+from cosim.blocks.over import at_condition, combine, conditions
 from cosim.errors import CosimError
 
 
@@ -102,3 +102,31 @@ def test_a_quantity_that_the_data_hold_already_is_swept_there() -> None:
     parts = [measured(each).rename({"code": "corner"}) for each in configs]
     with pytest.raises(CosimError, match="sweep it there"):
         combine(BLOCK, configs, ["corner"], parts)
+
+
+def test_one_condition_is_what_the_block_alone_would_have_given() -> None:
+    data = swept(corner=["TT", "SS"], v_dd=["1.62 V", 1.8])
+    alone = measured(Config(corner="SS", v_dd=1.62))
+    chosen = at_condition(data, {"v_dd": "1620 mV", "corner": "SS"})
+    assert "corner" not in chosen.variables and chosen["level"].dims == ("code",)
+    np.testing.assert_array_equal(chosen["level"].values, alone["level"].values)
+    assert config_of(chosen) == config_of(alone)
+    assert "conditions" not in chosen.attrs and "conditions" in data.attrs
+    validate(chosen)
+    xr.testing.assert_identical(at_condition(alone, {}), alone)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({}, "choose it, e.g. --at 'corner=TT'"),
+        ({"corner": "TT"}, "choose it, e.g. --at 'v_dd=1.62 V'"),
+        ({"corner": "FF", "v_dd": "1.8 V"}, "no such condition. Allowed: TT, SS"),
+        ({"corner": "TT", "v_dd": "1.7 V"}, "no such condition"),
+        ({"corner": "TT", "v_dd": 1.8}, "the unit is missing"),
+        ({"corner": "TT", "v_dd": "1.8 V", "bits": 3}, "not made over this setting"),
+    ],
+)
+def test_a_condition_that_is_not_there_is_one_clear_error(chosen: dict[str, Any], says: str) -> None:
+    with pytest.raises(CosimError, match=says):
+        at_condition(swept(corner=["TT", "SS"], v_dd=[1.62, 1.8]), chosen)

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from cosim.blocks.circuit import CircuitConfig
 from cosim.blocks.config import Hertz, Metre, Ratio, Second, Volt
+from cosim.constants import ZERO_CELSIUS
 from cosim.devices import Device, load_device
 
-KELVIN = 273.15  # [K] of 0 deg C
 THRESHOLD_ROOM = 1.2  # [V] of gate above what an NMOS transistor is to pass: threshold, body effect, some overdrive
 
 
@@ -73,7 +73,7 @@ class CellConfig(CircuitConfig):
     @property
     def kelvin(self) -> float:
         """Temperature [K]."""
-        return self.temperature + KELVIN
+        return self.temperature + ZERO_CELSIUS
 
     @property
     def gates(self) -> Gates:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.cell.config import CellConfig
+from cosim.blocks.sources import pwl
 from cosim.devices import Device
 from cosim.errors import CosimError
 from cosim.spice import Deck, Tolerances
@@ -204,6 +205,4 @@ def _steps(values: Array, period: float) -> tuple[list[float], list[float]]:
 
 
 def _pwl(times: Sequence[float], values: Sequence[float]) -> str:
-    points = [f"{float(time)!r} {float(value)!r}" for time, value in zip(times, values, strict=True)]
-    groups = [" ".join(points[first : first + 6]) for first in range(0, len(points), 6)]
-    return "pwl(" + "\n+ ".join(groups) + ")"
+    return pwl(zip(times, values, strict=True), digits=None, per_line=6)

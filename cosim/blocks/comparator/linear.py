@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.comparator.config import CLOCKED_PINS, ComparatorConfig
 from cosim.blocks.comparator.netlist import (
+    DIGITS,
     LINEARISED,
     TRANSIENT,
     Channel,
@@ -38,13 +39,12 @@ from cosim.blocks.comparator.netlist import (
     transient,
 )
 from cosim.blocks.halving import Relative, all_keys, run_checked
+from cosim.blocks.sources import pwl
 from cosim.blocks.status import FAILED, NOT_FOUND, OK, STEP
+from cosim.constants import BOLTZMANN, ZERO_CELSIUS
 from cosim.spice import Deck, Result, SimulatorPool
 
 Array = NDArray[np.float64]
-
-BOLTZMANN = 1.380649e-23  # [J/K], exact in SI
-ZERO_CELSIUS = 273.15  # [K]
 
 PROBE = 20e-6  # [V] of input difference, to both sides, for the gain: 1 mV at the latch when it is read
 READ_GAIN = 50.0  # of the latch at t*: noise that enters later adds less than 0.5 % to sigma
@@ -211,7 +211,7 @@ def _pulse_deck(
         if k < pulses:
             centre, height = read + shift - spacing * (pulses - k), PULSE_SIZE / spacing
             corners = ((0.0, 0.0), (centre - spacing, 0.0), (centre, height), (centre + spacing, 0.0))
-            extra.append(f"Ip{k} 0 {of(k, node)} pwl(" + " ".join(f"{t:.12g} {i:.12g}" for t, i in corners) + ")")
+            extra.append(f"Ip{k} 0 {of(k, node)} {pwl(corners, DIGITS)}")
     saves = [f"v(q{k})" for k in range(pulses + 1)]
     netlist = opened(part, wanted)
     step = spacing * pulses / 200

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.part import Part
+from cosim.blocks.sources import pwl
 from cosim.blocks.trip import REACH
 from cosim.spice import Deck, Tolerances
 
 Array = NDArray[np.float64]
 
+DIGITS = 12  # of times and voltages of the sources: thresholds are wanted to microvolts
 IDLE_EDGES = 10  # the circuit rests for so many edges before anything happens
 STEPS = 500  # of a clock period at least, which keeps 20 ps of 10 ns: less than a latch's time constant
 
@@ -101,16 +103,12 @@ def clock_line(config: ComparatorConfig, shift: float = 0.0) -> str:
     """One clock pulse of half a period, `shift` [s] later than `start` says."""
     t, edge, high = start(config) + shift, config.t_edge, config.t_clock / 2
     points = [(0, 0), (t, 0), (t + edge, config.v_dd), (t + high, config.v_dd), (t + high + edge, 0)]
-    return "Vclk clk 0 " + _pwl(points)
+    return "Vclk clk 0 " + pwl(points, DIGITS)
 
 
 def step_source(config: ComparatorConfig, before: float, after: float) -> str:
     """A source that steps from one voltage to another."""
-    return _pwl([(0, before), (start(config), before), (start(config) + config.t_edge, after)])
-
-
-def _pwl(points: Sequence[tuple[float, float]]) -> str:
-    return "pwl(" + " ".join(f"{time:.12g} {value:.12g}" for time, value in points) + ")"
+    return pwl([(0, before), (start(config), before), (start(config) + config.t_edge, after)], DIGITS)
 
 
 def common_lines(config: ComparatorConfig, netlist: str | None = None) -> list[str]:

@@ -16,6 +16,7 @@ from cosim.blocks.crossbar.measured import Measured, of_checked
 from cosim.blocks.crossbar.netlist import array_lines, clamp_currents, crossbar_deck, supply_lines
 from cosim.blocks.crossbar.samples import draw_conductances
 from cosim.blocks.halving import Figures, largest_change, run_checked, tolerance_text
+from cosim.blocks.sources import pwl
 from cosim.errors import CosimError
 from cosim.seeds import stream
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances
@@ -52,7 +53,7 @@ def pulse_deck(
             continue
         corners = ((0.0, config.v_clp), (start, config.v_clp), (start + edge, level), (start + width, level),
                    (start + width + edge, config.v_clp))  # fmt: skip
-        lines.append(f"vdrive{i} r{i} 0 pwl({' '.join(f'{t!r} {v!r}' for t, v in corners)})")
+        lines.append(f"vdrive{i} r{i} 0 {pwl(corners, digits=None)}")
     scale = charge_scale(conductances, config, length)
     for j in range(columns):
         lines += [f"fq{j} 0 q{j} vc{j} 1", f"cq{j} q{j} 0 {scale!r}", f"rq{j} q{j} 0 1e18"]

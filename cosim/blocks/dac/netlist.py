@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.dac.chips import SIDES, Chip
 from cosim.blocks.dac.config import DacConfig
+from cosim.blocks.sources import pwl
 from cosim.spice import Deck, Tolerances
 
 Array = NDArray[np.float64]
@@ -27,11 +28,6 @@ SUPPLIES = ("vdd", "vhigh", "vlow")
 # wants 1e-5: the step limit does not resolve it.
 TRANSIENT = {"reltol": 1e-4, "vntol": 1e-6, "abstol": 1e-12, "chgtol": 1e-15}
 FINE = {"reltol": 1e-5, "vntol": 1e-7, "abstol": 1e-12, "chgtol": 1e-16}
-
-
-def pwl(points: Sequence[tuple[float, float]]) -> str:
-    """A piecewise linear source."""
-    return "pwl(" + " ".join(f"{time:.9g} {value:.9g}" for time, value in points) + ")"
 
 
 def supply_lines(config: DacConfig) -> list[str]:

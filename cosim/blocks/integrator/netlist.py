@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.integrator.config import TRANSISTOR_PINS, IntegratorConfig
+from cosim.blocks.sources import pwl
 from cosim.spice import Deck, Tolerances
 
 Array = NDArray[np.float64]
@@ -34,11 +35,6 @@ STATIC_STEP = 2.0**-9  # of the supply, in the static characteristic
 TRANSIENT = {"reltol": 1e-4, "vntol": 1e-7, "abstol": 1e-12, "chgtol": 1e-15}
 
 Mismatch = Mapping[str, float]
-
-
-def pwl(points: Sequence[tuple[float, float]]) -> str:
-    """A piecewise linear source."""
-    return "pwl(" + " ".join(f"{time:.9g} {value:.9g}" for time, value in points) + ")"
 
 
 def pulse_times(config: IntegratorConfig) -> dict[str, float]:

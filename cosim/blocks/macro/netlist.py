@@ -27,7 +27,8 @@ from cosim.blocks.macro.config import MacroConfig
 from cosim.blocks.ramp_adc.chips import Chip
 from cosim.blocks.ramp_adc.column import SWITCH_ON, column_lines, integrator_line, timeline
 from cosim.blocks.ramp_adc.netlist import TRANSIENT, clock_lines, comparator_lines, models_text, supply_lines
-from cosim.blocks.ramp_adc.timing import EDGE, pulse, pwl
+from cosim.blocks.ramp_adc.timing import EDGE, pulse
+from cosim.blocks.sources import pwl
 from cosim.spice import Deck, Tolerances
 
 Array = NDArray[np.float64]

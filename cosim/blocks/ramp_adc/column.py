@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from cosim.blocks.crossbar.config import CellKind
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import Signs
-from cosim.blocks.ramp_adc.timing import EDGE, Timeline, pulse, pwl
+from cosim.blocks.ramp_adc.timing import EDGE, Timeline, pulse
+from cosim.blocks.sources import pwl
 from cosim.devices import Device, load_device
 
 Array = NDArray[np.float64]

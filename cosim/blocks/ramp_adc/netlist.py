@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from cosim.blocks.part import load_part
 from cosim.blocks.ramp_adc.column import LEAST_RESISTANCE, SWITCH_ON
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.ramp_adc.timing import EDGE, Timeline, pwl
+from cosim.blocks.ramp_adc.timing import EDGE, Timeline
+from cosim.blocks.sources import pwl
 from cosim.devices import load_device
 from cosim.errors import CosimError
 from cosim.resources import read_netlist

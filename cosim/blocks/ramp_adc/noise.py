@@ -26,13 +26,12 @@ from cosim.blocks.ramp_adc.chips import Chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import effective_conductance, step_voltage
 from cosim.blocks.ramp_adc.netlist import models_text, probes
+from cosim.constants import BOLTZMANN, ZERO_CELSIUS
 from cosim.devices import load_device
 from cosim.spice import Deck, Result, Tolerances
 
 Array = NDArray[np.float64]
 
-BOLTZMANN = 1.380649e-23  # [J/K], SI
-ZERO_CELSIUS = 273.15  # [K]
 # [Hz] From far below the rate of conversions (whose 1/f noise is an offset of the day) to far above any pole.
 LOWEST, HIGHEST = 1e3, 1e12
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.blocks.sources import pwl
 from cosim.errors import CosimError
+
+__all__ = ["EDGE", "SHORTEST_PULSE", "Timeline", "check_clock", "pulse", "pwl"]
 
 Array = NDArray[np.float64]
 
@@ -57,11 +59,6 @@ def check_clock(t_clock: float, t_pulse: float) -> None:
             value=f"{t_clock * 1e9:g} ns",
             allowed=f"at least {needed * 1e9:g} ns with t_pulse = {t_pulse * 1e9:g} ns",
         )
-
-
-def pwl(points: Sequence[tuple[float, float]]) -> str:
-    """A piecewise linear source."""
-    return "pwl(" + " ".join(f"{time:.9g} {value:.9g}" for time, value in points) + ")"
 
 
 def pulse(start: float, area_width: float, low: float, high: float) -> list[tuple[float, float]]:

@@ -31,6 +31,7 @@ from cosim.blocks.sample_hold.netlist import (
     step_deck,
 )
 from cosim.blocks.status import FAILED, LONG_NAME, OK
+from cosim.constants import BOLTZMANN, ZERO_CELSIUS
 from cosim.errors import CosimError
 from cosim.process import mismatch_of
 from cosim.seeds import stream
@@ -38,8 +39,6 @@ from cosim.spice import Deck, Result, SimulatorPool, default_pool
 
 Array = NDArray[np.float64]
 
-BOLTZMANN = 1.380649e-23  # [J/K], exact in SI
-ZERO_CELSIUS = 273.15  # [K]
 INPUTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the supply
 FREQUENCY = 1e3  # [Hz] of the impedance: far below the pole of a switch that conducts
 

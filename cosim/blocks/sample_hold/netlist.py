@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cosim.blocks.sample_hold.config import SampleHoldConfig
+from cosim.blocks.sources import pwl
 from cosim.spice import Deck, Tolerances
 
+DIGITS = 12  # of times and voltages of the sources: pedestals are some microvolts
 STEPS = 200  # of a transient at least
 TIME_CONSTANTS = 8  # that a small step is watched for
 # Steps of the held voltage are some millivolts and wanted to microvolts; droop is some femtoamperes at the cold end.
@@ -48,10 +50,6 @@ def _standing_clock(config: SampleHoldConfig, *, track: bool, ac: str | None = N
     return [f"Vc c 0 dc {high:.12g} ac {int(ac == 'clk')}", f"Vcb cb 0 dc {low:.12g} ac {int(ac == 'clkb')}"]
 
 
-def _pwl(points: Sequence[tuple[float, float]]) -> str:
-    return "pwl(" + " ".join(f"{time:.12g} {value:.12g}" for time, value in points) + ")"
-
-
 def opening(config: SampleHoldConfig) -> float:
     """When the clock begins to fall in `sampling_deck` [s]; it begins to rise at `closing`."""
     return closing(config) + config.t_track
@@ -74,9 +72,9 @@ def sampling_deck(
     up, down = (rise, rise + edge), (fall, fall + edge)
     v_dd = config.v_dd
     lines = [
-        f"Vin in 0 {_pwl([(0, v_before), (2 * edge, v_before), (3 * edge, v_in)])}",
-        f"Vc c 0 {_pwl([(0, 0), (up[0], 0), (up[1], v_dd), (down[0], v_dd), (down[1], 0)])}",
-        f"Vcb cb 0 {_pwl([(0, v_dd), (up[0], v_dd), (up[1], 0), (down[0], 0), (down[1], v_dd)])}",
+        f"Vin in 0 {pwl([(0, v_before), (2 * edge, v_before), (3 * edge, v_in)], DIGITS)}",
+        f"Vc c 0 {pwl([(0, 0), (up[0], 0), (up[1], v_dd), (down[0], v_dd), (down[1], 0)], DIGITS)}",
+        f"Vcb cb 0 {pwl([(0, v_dd), (up[0], v_dd), (up[1], 0), (down[0], 0), (down[1], v_dd)], DIGITS)}",
     ]
     step = min(config.t_track, config.t_hold) / STEPS
     analyses = (f".tran {step:.12g} {end:.12g} 0 {step:.12g}", f".ic v(out)={v_before:.12g}")
@@ -89,7 +87,7 @@ def step_deck(config: SampleHoldConfig, v_in: float, time_constant: float) -> De
     edge, low, high = time_constant / 20, v_in - config.v_step / 2, v_in + config.v_step / 2
     lines = [
         *_standing_clock(config, track=True),
-        f"Vin in 0 {_pwl([(0, low), (edge, low), (2 * edge, high)])}",
+        f"Vin in 0 {pwl([(0, low), (edge, low), (2 * edge, high)], DIGITS)}",
     ]
     end, step = TIME_CONSTANTS * time_constant, time_constant / 50
     return _deck(

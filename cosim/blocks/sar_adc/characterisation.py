@@ -34,6 +34,7 @@ from cosim.blocks.sar_adc.netlist import comparator_part, conversion_deck, offse
 from cosim.blocks.sar_adc.search import BracketSearch
 from cosim.blocks.status import FAILED, LONG_NAME, NOT_FOUND, OK, STEP
 from cosim.blocks.trip import trip_offset
+from cosim.constants import BOLTZMANN, ZERO_CELSIUS
 from cosim.errors import CosimError
 from cosim.process import mismatch_of
 from cosim.progress import further_rounds
@@ -48,8 +49,6 @@ ENERGY_TOLERANCE, ENERGY_FLOOR = 0.02, 2e-15  # relative; [J]
 EXPECTED_INPUT = 0.2e-12  # [F], of the comparator by the Miller effect; sets the search's speed, not its result
 MOST_ROUNDS = 12
 CONVERSIONS = 64  # in one deck: some 5 s, a fair share of work for a worker
-BOLTZMANN = 1.380649e-23  # [J/K], SI
-ZERO_CELSIUS = 273.15  # [K]
 ENERGIES = ("eref", "evdd", "esw")
 
 
