@@ -140,17 +140,36 @@ def lab(
 
 @app.command()
 def fit(
-    dataset: Annotated[Path, typer.Argument(help="Data set of `cosim characterise`.")],
+    datasets: Annotated[list[Path], typer.Argument(help="Data set of `cosim characterise`; some blocks take several.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Model to write; default: DATASET.json.")
     ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", help="Condition of a data set made --over several, e.g. --at corner=TT; may be repeated."),
+    ] = None,
+    form: Annotated[
+        list[str] | None, typer.Option(help="Form of the model; with --compare, one of those compared (repeat it).")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Set the candidate forms side by side: AIC, BIC, held-out error.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Plot of the residuals (SVG); default: beside the model.")] = None,
     allow_failed: Annotated[bool, typer.Option("--allow-failed", help="Fit although some points failed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit a block's behavioural model to a data set; the model carries its error on points it did not see."""
     from cosim.commands import models
+    from cosim.commands.common import pairs
 
-    models.fit(dataset, output or dataset.with_suffix(".json"), allow_failed, as_json)
+    conditions = dict(pairs(at, "--at"))
+    if compare:
+        models.compare(datasets, conditions, form or [], allow_failed, as_json)
+        return
+    if form and len(form) > 1:
+        raise CosimError("a model has one form; --compare sets several side by side", key="--form", value=form)
+    one = form[0] if form else None
+    models.fit(datasets, output or datasets[0].with_suffix(".json"), conditions, one, allow_failed, plot, as_json)
 
 
 @app.command()

@@ -1,12 +1,14 @@
 """The behavioural model's file: a few numbers in JSON that carry their own error, domain and origin.
 
-    {"schema": "cosim.model/1", "block": ..., "parameters": {name: {"value", "unit", "interval",
-     "description"}}, "settings": {...}, "error": {"rms", "maximum", "unit", "points", "limit", "held_out"},
+    {"schema": "cosim.model/1", "block": ..., "form": ..., "parameters": {name: {"value", "unit", "interval",
+     "description"}}, "settings": {...},
+     "error": {"rms", "maximum", "unit", "points", "limit", "held_out", "quantiles"}, "errors": {quantity: error},
      "domain": {name: [low, high]}, "provenance": {...}, "sha256": of the canonical JSON of all the rest}
 
-A block's model is a frozen dataclass of its own; it writes itself with `save_model` and is made from the
-`ModelFile` that `load_model_file` returns. A file that is damaged, of another schema or block, or whose error
-exceeds its stated limit is refused.
+`error` is that of the quantity which counts most, `errors` has every quantity that the model tells. A block's model is
+a frozen dataclass of its own (`cosim.blocks.fitted` is the plain one); it writes itself with `save_model` and is made
+from the `ModelFile` that `load_model_file` returns. A file that is damaged, of another schema or block, or any of
+whose errors exceeds its stated limit is refused.
 """
 
 from __future__ import annotations
@@ -94,6 +96,8 @@ class ModelError:
     points: how many were compared.
     limit: the largest `rms` with which the model may be used.
     held_out: which points were kept from the fit, in words.
+    quantiles: of the signed error (model - reference) on these points, in `unit`: "0.05" -> value ...; None where
+        they were not kept.
     """
 
     rms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -102,6 +106,7 @@ class ModelError:
     points: Annotated[int, Field(ge=1)]
     limit: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     held_out: str
+    quantiles: dict[str, _Finite] | None = None
 
     @property
     def within_limit(self) -> bool:
@@ -115,9 +120,11 @@ class ModelFile(BaseModel):
 
     schema_: Literal["cosim.model/1"] = Field(SCHEMA, alias="schema")
     block: str
+    form: str = ""
     parameters: dict[str, Parameter]
     settings: dict[str, Any]
     error: ModelError
+    errors: dict[str, ModelError] = Field(default_factory=dict)
     domain: dict[str, tuple[float, float]]
     provenance: dict[str, Any]
     sha256: str = ""
@@ -132,6 +139,10 @@ class ModelFile(BaseModel):
     def array(self, name: str) -> NDArray[np.float64]:
         """The value of a parameter as an array of its shape."""
         return np.asarray(self._parameter(name).value, dtype=np.float64)
+
+    def all_errors(self) -> dict[str, ModelError]:
+        """The error of every quantity; of the one that counts where no others are told."""
+        return self.errors or {"error": self.error}
 
     def fitted_domain(self) -> Domain:
         """The domain of the fit, with its own count of what lies outside."""
@@ -156,6 +167,8 @@ def save_model(
     error: ModelError,
     domain: Mapping[str, tuple[float, float]],
     provenance: Mapping[str, Any],
+    errors: Mapping[str, ModelError] | None = None,
+    form: str = "",
 ) -> ModelFile:
     """Write a model file, whole or not at all, and return what it holds.
 
@@ -167,9 +180,11 @@ def save_model(
     model = ModelFile(
         schema_=SCHEMA,
         block=block,
+        form=form,
         parameters=dict(parameters),
         settings=_plain(settings),
         error=error,
+        errors=dict(errors or {}),
         domain={name: (float(low), float(high)) for name, (low, high) in domain.items()},
         provenance=_plain(provenance),
     )
@@ -211,14 +226,20 @@ def load_model_file(path: str | Path, block: str, accept: bool = False) -> Model
             allowed=block,
         )
     model = validated(ModelFile, content, file=path)
-    if not (accept or model.error.within_limit):
-        error = model.error
-        raise CosimError(
-            f"the model's error on unseen points exceeds its limit ({error.rms:.3g} {error.unit} rms);"
-            " fit it again, or load it with --accept",
-            file=path, key="error.rms", value=error.rms, allowed=f"at most {error.limit:g} {error.unit}",
-        )  # fmt: skip
+    if not accept:
+        _refuse_beyond_limits(model, path)
     return model
+
+
+def _refuse_beyond_limits(model: ModelFile, path: str | Path) -> None:
+    judged = {"error": model.error} | {f"errors.{name}": each for name, each in model.errors.items()}
+    for key, error in judged.items():
+        if not error.within_limit:
+            raise CosimError(
+                f"the model's error on unseen points exceeds its limit ({error.rms:.3g} {error.unit} rms);"
+                " fit it again, or load it with --accept",
+                file=path, key=f"{key}.rms", value=error.rms, allowed=f"at most {error.limit:g} {error.unit}",
+            )  # fmt: skip
 
 
 def _read_json(path: str | Path) -> Any:

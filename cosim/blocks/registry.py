@@ -56,6 +56,10 @@ class Block(Protocol):
     characterise: config -> data set (see `cosim.blocks.dataset`).
     fit: data set -> behavioural model; absent where a block is characterised only.
     load_model: path of a model file -> behavioural model; absent together with `fit`.
+    residuals: (model, data set) -> `cosim.blocks.residuals.Residuals` of every quantity; absent together with `fit`.
+    FORMS: name of a candidate form of the model, which `fit` takes as `form` -> what it is; the first is the one that
+        is fitted unless told. May be absent where there is one only.
+    FIT_MANY: True where `fit` and `residuals` take a list of data sets, each of any conditions; may be absent.
     """
 
     NAME: str
@@ -83,6 +87,24 @@ def fit_of(block: Block) -> Callable[..., Any]:
     if not hasattr(block, "fit"):
         raise CosimError("this block has no behavioural model: it is characterised only", key="block", value=block.NAME)
     return block.fit
+
+
+def residuals_of(block: Block) -> Callable[..., Any]:
+    """The block's `residuals`; CosimError where it has none."""
+    if not hasattr(block, "residuals"):
+        raise CosimError("the model of this block states no residuals", key="block", value=block.NAME)
+    function: Callable[..., Any] = block.residuals
+    return function
+
+
+def forms_of(block: Block) -> dict[str, str]:
+    """Candidate forms of the block's model with what they are, the usual one first; empty where there is one only."""
+    return dict(getattr(block, "FORMS", {}))
+
+
+def fits_many(block: Block) -> bool:
+    """Whether the block's `fit` takes a list of data sets of any conditions."""
+    return bool(getattr(block, "FIT_MANY", False))
 
 
 def plots_of(block: Block) -> tuple[Plot, ...]:

@@ -3,34 +3,130 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.table import Table
 
+from cosim.blocks.registry import Block, fit_of, fits_many, get_block
 from cosim.commands.common import check_writable, out, print_json, quantity
 from cosim.errors import CosimError
 
 
-def fit(dataset: Path, output: Path, allow_failed: bool, as_json: bool) -> None:
-    """`cosim fit DATASET`."""
-    from cosim.blocks.dataset import load_dataset
-    from cosim.blocks.registry import fit_of, get_block
+def fit(
+    datasets: Sequence[Path],
+    output: Path,
+    at: Mapping[str, Any],
+    form: str | None,
+    allow_failed: bool,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """`cosim fit DATASET...`; `at` chooses one condition of a data set made over several.
 
-    data = load_dataset(dataset)
+    Writes the model and the plot of its residuals (`plot`, or beside the model).
+    """
+    from cosim.reports.plots.residuals import write_residual_plot
+
     check_writable(output)
-    try:
-        model = fit_of(get_block(data.attrs["block"]))(data, allow_failed=allow_failed)
-    except CosimError as error:
-        raise CosimError(
-            error.message, file=error.file or dataset, key=error.key, value=error.value, allowed=error.allowed
-        ) from error
+    plot = plot or output.with_suffix(".svg")
+    check_writable(plot)
+    block, data = _loaded(datasets, at)
+    residuals = []
+    with _faults_of(datasets, block.NAME):
+        model = fit_of(block)(data, allow_failed=allow_failed, **({} if form is None else {"form": form}))
+        if hasattr(block, "residuals"):
+            residuals = list(block.residuals(model, data))
     file = model.save(output)
+    notes = [note for each in residuals for note in each.warnings()]
+    if residuals:
+        write_residual_plot(f"model of {file.block} against its data", residuals, plot)
     if as_json:
-        print_json({"file": str(output), **file.content(), "sha256": file.sha256})
+        parts = {each.quantity: each.by_part() for each in residuals if each.part is not None}
+        plotted = str(plot) if residuals else None
+        content = {**file.content(), "sha256": file.sha256}
+        print_json({"file": str(output), "plot": plotted, "warnings": notes, "parts": parts, **content})
         return
     _print_model(file)
-    out.print(f"wrote {output}")
+    for each in residuals:
+        for name, (rms, largest, points) in each.by_part().items():
+            out.print(f"  {each.quantity}, {name}: {rms:.2g} {each.unit} rms, {largest:.2g} at most, {points} points")
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    out.print(f"wrote {output}" + (f" and {plot}" if residuals else ""))
+
+
+def compare(
+    datasets: Sequence[Path], at: Mapping[str, Any], forms: Sequence[str], allow_failed: bool, as_json: bool
+) -> None:
+    """`cosim fit DATASET... --compare`: candidate forms side by side; nothing is written."""
+    from cosim.blocks.candidates import compare_forms
+
+    block, data = _loaded(datasets, at)
+    with _faults_of(datasets, block.NAME):
+        found = compare_forms(block, data, forms, allow_failed=allow_failed)
+    if as_json:
+        print_json({"block": block.NAME, "candidates": [each.as_dict() for each in found]})
+        return
+    table = Table("quantity", "form", "parameters", "AIC", "BIC", "fitted points", "rms fitted", "rms held out",
+                  "largest", "what it is", title=f"forms of the model of {block.NAME}")  # fmt: skip
+    for each in found:
+        held = each.held_out
+        table.add_row(
+            each.quantity, each.form, str(each.parameters), f"{each.aic:.1f}", f"{each.bic:.1f}", str(each.points),
+            f"{each.seen_rms:.3g} {held.unit}", f"{held.rms:.3g} {held.unit}", f"{held.maximum:.3g}", each.description,
+        )  # fmt: skip
+    out.print(table)
+    out.print("AIC and BIC take the fitted points as independent, which those of one chip are not: lower is better,"
+              " within one quantity; the error on held-out points should decide")  # fmt: skip
+
+
+def _loaded(datasets: Sequence[Path], at: Mapping[str, Any]) -> tuple[Block, Any]:
+    """The block of the data sets, and what its `fit` takes: one data set of one condition, or all as a list."""
+    from cosim.blocks.dataset import load_dataset
+    from cosim.blocks.over import at_condition
+
+    data = [load_dataset(path) for path in datasets]
+    names = {each.attrs["block"] for each in data}
+    if len(names) > 1:
+        raise CosimError("these data sets are of different blocks", key="DATASET", value=sorted(names))
+    with _faults_of(datasets, "?"):
+        block = get_block(names.pop())
+        fit_of(block)
+    if fits_many(block):
+        return block, data if not at else [at_condition(each, at) for each in data]
+    if len(data) > 1:
+        raise CosimError("a model of this block is fitted to one data set", key="DATASET", value=[*map(str, datasets)])
+    with _faults_of(datasets, block.NAME):
+        return block, at_condition(data[0], at)
+
+
+@contextmanager
+def _faults_of(datasets: Sequence[Path], block: str) -> Iterator[None]:
+    """What is wrong with a data set is told with its file."""
+    file = datasets[0] if len(datasets) == 1 else None
+    try:
+        yield
+    except (KeyError, ValidationError) as error:  # a variable or a setting that the fit needs
+        lacks = _lacking(error) if isinstance(error, KeyError) else error.errors()[0]["loc"]
+        raise CosimError(
+            f"this data set lacks what a model of {block} is fitted to, or holds it in another form",
+            file=file, value=lacks,
+        ) from error  # fmt: skip
+    except CosimError as error:
+        raise CosimError(
+            error.message, file=error.file or file, key=error.key, value=error.value, allowed=error.allowed
+        ) from error
+
+
+def _lacking(error: KeyError) -> str:
+    """The name that was looked for; xarray wraps it in a sentence that lists all others."""
+    inner = error.__cause__ if isinstance(error.__cause__, KeyError) else error
+    return str(inner.args[0])
 
 
 def show_model(path: Path, accept: bool, as_json: bool) -> None:
@@ -53,18 +149,24 @@ def _stated_block(path: Path) -> str:
 
 
 def _print_model(file: Any) -> None:
-    table = Table("parameter", "value", "95 % interval", "meaning", title=f"model of {file.block}")
+    table = Table(
+        "parameter",
+        "value",
+        "95 % interval",
+        "meaning",
+        title=f"model of {file.block}" + (f", form {file.form}" if file.form else ""),
+    )
     for name, each in file.parameters.items():
         if isinstance(each.value, tuple):
             continue
         interval = "" if each.low is None else " .. ".join(quantity(end, each.unit) for end in (each.low, each.high))
         table.add_row(name, quantity(each.value, each.unit), interval, each.description)
     out.print(table)
-    error = file.error
-    out.print(
-        f"error on {error.points} points that the fit did not see ({error.held_out}):"
-        f" {error.rms:.2g} {error.unit} rms, {error.maximum:.2g} {error.unit} at most"
-        f" (limit {error.limit:g} {error.unit} rms: {'kept' if error.within_limit else 'EXCEEDED'})"
-    )
+    for name, error in file.all_errors().items():
+        out.print(
+            f"{name} on {error.points} points that the fit did not see ({error.held_out}):"
+            f" {error.rms:.2g} {error.unit} rms, {error.maximum:.2g} {error.unit} at most"
+            f" (limit {error.limit:g} {error.unit} rms: {'kept' if error.within_limit else 'EXCEEDED'})"
+        )
     limits = ", ".join(f"{name} {low:.4g} .. {high:.4g}" for name, (low, high) in file.domain.items())
     out.print(f"fitted on: {limits}")

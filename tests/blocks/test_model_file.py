@@ -98,7 +98,7 @@ def test_the_file_is_the_documented_one(tmp_path: Path) -> None:
     }
     assert content["parameters"]["steps"]["interval"] is None
     assert content["domain"]["v_read"] == [0.15, 0.25]
-    assert set(content["error"]) == {"rms", "maximum", "unit", "points", "limit", "held_out"}
+    assert set(content["error"]) == {"rms", "maximum", "unit", "points", "limit", "held_out", "quantiles"}
     assert content["sha256"] == written.sha256 == sha256_of_json(written.content())
     assert list(content) == sorted(content)
     assert len(text.splitlines()) > 30
