@@ -185,6 +185,40 @@ def model(
 
 
 @app.command()
+def regenerate(
+    names: Annotated[list[str] | None, typer.Argument(help="Models to make again; default: all recipes.")] = None,
+    recipes: Annotated[
+        Path | None, typer.Option(help="TOML file of recipes; default: those of the shipped models.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of the models to compare with; default: the shipped ones.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the models; default: models/.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder for the data sets and residual plots; default: none.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write no model; exit code 1 if one changed beyond its error.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="ngspice processes; default: all cores.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Simulate again what is in the cache.")] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make every shipped model again from SPICE, and say what changed beyond its error."""
+    from cosim.commands import regenerate as command
+
+    if list_recipes:
+        command.show_recipes(recipes, as_json)
+        return
+    unchanged = command.regenerate(names or [], recipes, models, output, data, check, workers, not no_cache, as_json)
+    if check and not unchanged:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     network: Annotated[str, typer.Argument(help="Network to train: digits_lstm.")],
     form: Annotated[str, typer.Option(help="float, qat (quantisation-aware) or both.")] = "both",

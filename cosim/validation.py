@@ -82,6 +82,11 @@ def _is_misspelt(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
     return any(did_you_mean(name, [str(detail["loc"][-1])]) for name in beside)
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def unit_of_key(model: type[BaseModel], key: str) -> str | None:
     """The unit of a model's field; None for one that holds no quantity, and for an unknown key."""
     field = _fields(model).get(key)

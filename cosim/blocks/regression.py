@@ -58,12 +58,13 @@ def fit_least_squares(
     *,
     bounds: tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
     what: str = "the model",
+    most_evaluations: int = 2000,
 ) -> Estimate:
     """Nonlinear least squares with jackknife intervals over groups.
 
     `residual(values, mask)` gives (model - data) / scale of the points of the mask, shape (points of the mask,).
     The parameters are scaled by their start values, none of which may be zero. Raises CosimError when the search does
-    not end.
+    not end within `most_evaluations` of the residual.
     """
     first = np.asarray(start, dtype=np.float64)
     low, high = (np.broadcast_to(np.asarray(each, dtype=np.float64), first.shape) for each in bounds)
@@ -71,7 +72,7 @@ def fit_least_squares(
     def solve(mask: Mask, begin: Array = first) -> Array:
         found = least_squares(
             lambda values: residual(values, mask), begin, bounds=(low, high), x_scale=np.abs(first),
-            xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=2000,
+            xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=most_evaluations,
         )  # fmt: skip
         if found.status <= 0:
             raise CosimError(f"the fit of {what} does not converge: {found.message}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 from rich.table import Table
 
-from cosim.commands.common import check_seed, check_writable, is_number, out, print_json, quantity
-from cosim.errors import CosimError, did_you_mean
+from cosim.commands.common import check_seed, check_writable, out, print_json, quantity
+from cosim.errors import CosimError
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,14 @@ def characterise(request: Request) -> None:
     from cosim.blocks.dataset import deck_hashes, failed_points, save_dataset
     from cosim.blocks.over import combine, conditions
     from cosim.blocks.registry import block_names, get_block, plots_of
+    from cosim.blocks.sweeps import sweep_options
 
     if request.block is None:
         raise CosimError("name the block to characterise", key="BLOCK", allowed=block_names())
     block = get_block(request.block)
     _check_units(block.Config, request)
     configs = conditions(block, request.config, request.settings, request.over)
-    options = _sweep_options(block.characterise, request.sweeps)
+    options = sweep_options(block.characterise, request.sweeps)
     path = request.output or Path(f"{request.block}.nc")
     check_seed(request.seed)
     check_writable(path)
@@ -168,7 +168,7 @@ def statuses_of(data: Any) -> dict[str, int]:
 
 def _check_units(model: Any, request: Request) -> None:
     """A quantity on the command line needs its unit, as in a file."""
-    from cosim.validation import unit_of_key
+    from cosim.validation import is_number, unit_of_key
 
     given = [(f"--set {name}", name, value) for name, value in request.settings.items()]
     given += [(f"--over {name}", name, value) for name, values in request.over.items() for value in values]
@@ -179,37 +179,6 @@ def _check_units(model: Any, request: Request) -> None:
                 "the unit is missing", key=option, value=value,
                 allowed=f"a number with a unit of '{unit}', for example '{value:g} {unit}'",
             )  # fmt: skip
-
-
-def _sweep_options(function: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The sweeps of a block are its keyword-only arguments: whole numbers, switches, lists of numbers or of names."""
-    known = {
-        parameter.name: parameter.default
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY and isinstance(parameter.default, int | tuple)
-        and parameter.name not in ("seed", "show_progress")
-    }  # fmt: skip
-    for name, value in given.items():
-        if name not in known:
-            raise CosimError(
-                f"unknown sweep.{did_you_mean(name, known)}", key="--sweep", value=name, allowed=list(known)
-            )
-        kind = _wrong_kind(value, known[name])
-        if kind is not None:
-            raise CosimError("this sweep takes another kind of value", key=f"--sweep {name}", value=value, allowed=kind)
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-
-
-def _wrong_kind(value: Any, default: Any) -> str | None:
-    """None where the value is of the default's kind, else that kind in words."""
-    if isinstance(default, bool):
-        return None if isinstance(value, bool) else "true or false"
-    if isinstance(default, int):
-        return None if type(value) is int else "a whole number"
-    if default and all(isinstance(each, str) for each in default):
-        right = isinstance(value, list) and all(isinstance(each, str) for each in value)
-        return None if right else f'a list of names, e.g. ["{default[0]}"]'
-    return None if isinstance(value, list) and all(map(is_number, value)) else "a list of numbers, e.g. [0.15, 0.2]"
 
 
 def figures_of(data: Any, block: Any) -> dict[str, dict[str, Any]]:
