@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cosim.blocks.ramp_adc.behaviour import RampAdcModel, load_model
     from cosim.blocks.ramp_adc.characterisation import characterise
     from cosim.blocks.ramp_adc.config import RampAdcConfig as Config
-    from cosim.blocks.ramp_adc.fitting import fit
+    from cosim.blocks.ramp_adc.fitting import fit, residuals
 
 NAME = "ramp_adc"
 DESCRIPTION = "ramp ADC whose ramp comes from a pre-distorted memristor column, with transistor-level comparators"
@@ -39,6 +39,8 @@ FIGURES = {
     "row_energy": "supply energy of the row drivers in a conversion, nominal chip [J]",
     "integrator_energy": "supply energy of what the ramp's integrator delivers, nominal chip [J]",
 }
+FIT_MANY = True
+"""`fit` takes several data sets, each of any conditions: the first says which code is fitted."""
 SUMMARY_OF = {"ramp": "column"}
 """The printed figures are those of the memristor column; the fixed reference is a yardstick beside it."""
 _CHIPS = {"group": "chips"}
@@ -56,11 +58,15 @@ _ROOMS = {
     "load_model": ("behaviour", "load_model"),
     "characterise": ("characterisation", "characterise"),
     "fit": ("fitting", "fit"),
+    "residuals": ("fitting", "residuals"),
+    "FORMS": ("forms", "FORMS"),
 }
 
 __all__ = [
     "DESCRIPTION",
     "FIGURES",
+    "FIT_MANY",
+    "FORMS",
     "NAME",
     "PLOTS",
     "SUMMARY_OF",
@@ -70,5 +76,6 @@ __all__ = [
     "characterise",
     "fit",
     "load_model",
+    "residuals",
 ]
 __getattr__ = rooms(__name__, _ROOMS)
