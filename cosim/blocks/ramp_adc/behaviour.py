@@ -29,15 +29,12 @@ from cosim.blocks.ramp_adc.chips import Chip, nominal_chip
 from cosim.blocks.ramp_adc.conditions import Conditions
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import Signs, design_column
-from cosim.blocks.ramp_adc.forms import FORMS, Law, law_of, trip_points, trip_terms
+from cosim.blocks.ramp_adc.forms import FORMS, Law, law_of
 from cosim.blocks.ramp_adc.functions import ActivationFunction, Staircase, ideal_thresholds
 from cosim.blocks.ramp_adc.noise import threshold_noise
 from cosim.blocks.ramp_adc.periods import Periods, ramp_periods
 from cosim.blocks.ramp_adc.population import POSITIVE
 from cosim.errors import CosimError
-
-__all__ = ["OffsetCurve", "RampAdcModel", "convert", "convert_kernel", "load_model", "trip_points", "trip_terms",
-           "up_down_kernel"]  # fmt: skip
 
 Array = NDArray[np.float64]
 Condition = tuple[str, float, float]

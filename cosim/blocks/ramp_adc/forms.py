@@ -25,7 +25,7 @@ from cosim.blocks.ramp_adc.periods import Periods
 Array = NDArray[np.float64]
 
 FORMS = {
-    "lag": "two saturating stages of first order, with memory of the steps before (6 to 8 physical numbers)",
+    "lag": "two saturating stages of first order, with memory of the steps before (four physical numbers, each with its slope and curvature over the common mode)",
     "terms": "an expansion in level and step: a + b L + s (l0 + l1 L + l2 s)",
     "offset": "one constant overdrive",
 }
@@ -79,7 +79,11 @@ def _lag_quantities(config: RampAdcConfig) -> tuple[Quantity, ...]:
         Quantity("reach_1_l", "1/V", "its logarithm's slope with the common mode", 0.0, 1.0),
         Quantity("reach_1_ll", "1/V^2", "and curvature", 0.0, 4.0),
         Quantity("tau_2", "s", "time constant of the second stage", float(np.log(2 * tau)), 0.5, True),
+        Quantity("tau_2_l", "1/V", "its logarithm's slope with the common mode", 0.0, 1.0),
+        Quantity("tau_2_ll", "1/V^2", "and curvature", 0.0, 4.0),
         Quantity("reach_2", "V", "input at which the second stage saturates", float(np.log(3e-4)), 0.5, True),
+        Quantity("reach_2_l", "1/V", "its logarithm's slope with the common mode", 0.0, 1.0),
+        Quantity("reach_2_ll", "1/V^2", "and curvature", 0.0, 4.0),
     )
 
 
@@ -122,13 +126,11 @@ def law_of(form: str, config: RampAdcConfig) -> Law:
 
 
 def _two_stages(periods: Periods, values: Array, config: RampAdcConfig) -> Array:
-    tau_1, t_l, t_ll, reach_1, r_l, r_ll, tau_2, reach_2 = values
     level = periods.thresholds
-    # Beyond e^3 of its value at V_CLP nothing is a stage of this comparator any more: a wild step of a search.
     laws = np.empty((*level.shape, 4))
-    laws[..., 0] = tau_1 * np.exp(np.clip(level * (t_l + level * t_ll), -3, 3))
-    laws[..., 1] = reach_1 * np.exp(np.clip(level * (r_l + level * r_ll), -3, 3))
-    laws[..., 2], laws[..., 3] = tau_2, reach_2
+    for number, (value, slope, curvature) in enumerate(np.reshape(values, (4, 3))):
+        # Beyond e^3 of its value at V_CLP it is no stage of this comparator any more: a wild step of a search.
+        laws[..., number] = value * np.exp(np.clip(level * (slope + level * curvature), -3.0, 3.0))
     return lags(periods, laws, config)
 
 
