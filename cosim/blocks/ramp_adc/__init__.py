@@ -21,6 +21,7 @@ SWEEPS = {
     "v_reads": "read voltages [V], of the nominal and the first chips, and of an ordinary fixed-reference ramp",
     "v_read_chips": "how many of the first chips are characterised at the other read voltages and capacitors",
     "c_fbs": "feedback capacitors of all integrators [F], of the same",
+    "offsets": "further comparators of which the static offset alone is looked at, for its distribution",
 }
 FIGURES = {
     "threshold": "input at which each code steps [V]",
@@ -30,6 +31,7 @@ FIGURES = {
     "threshold_noise": "rms noise of each threshold: comparator, kT/C of the integrators, reading the cells [LSB]",
     "step_change": "how far a threshold moves when all time steps are halved [LSB]",
     "comparator_offset": "static offset of the comparator [V]",
+    "offset_curve": "static offset of the comparator over the common mode [V]",
     "comparator_noise": "rms input noise of the nominal comparator [V]",
     "conversion_time": "from the start of the reset to the last clock [s]",
     "comparator_energy": "supply energy of a comparator in a conversion, without its bias generator [J]",

@@ -293,7 +293,9 @@ class RampAdcModel:
         if "comparator_noise" not in self.parameters:
             raise CosimError("the noise of the comparator was not characterised", key="parameters.comparator_noise")
         signs = self.bias_sign if bias_sign is None else bias_sign
-        chip = Chip(np.asarray(ramp), np.asarray(bias), signs, np.zeros((1, 0)), (), self.pulse if pulse is None else pulse)
+        chip = Chip(
+            np.asarray(ramp), np.asarray(bias), signs, np.zeros((1, 0)), (), self.pulse if pulse is None else pulse
+        )
         return threshold_noise(chip, config or self.config, self.value("comparator_noise"))
 
     def noise(

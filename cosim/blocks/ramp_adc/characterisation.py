@@ -13,7 +13,7 @@ from cosim.blocks.dataset import new_dataset
 from cosim.blocks.halving import Checked, all_keys, largest_change, run_checked, stacked, tolerance_text
 from cosim.blocks.ramp_adc.chips import Chip, draw_chips, nominal_chip
 from cosim.blocks.ramp_adc.column import timeline
-from cosim.blocks.ramp_adc.common_mode import common_modes, offset_curves
+from cosim.blocks.ramp_adc.common_mode import common_modes, offset_curves, population_offsets
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import ColumnDesign, design_column, device_of
 from cosim.blocks.ramp_adc.energy import (
@@ -65,6 +65,7 @@ def characterise(
     v_reads: tuple[float, ...] = V_READS,
     v_read_chips: int = 3,
     c_fbs: tuple[float, ...] = (),
+    offsets: int = 0,
     seed: int = 1,
     pool: SimulatorPool | None = None,
     show_progress: bool = True,
@@ -79,6 +80,7 @@ def characterise(
         ordinary linear ramp with fixed reference voltages are characterised as well.
     c_fbs: feedback capacitors [F], of all integrators alike, at which the same chips and the yardstick are; the column
         stays as designed for the configured one.
+    offsets: comparators beside the chips' of which the static offset alone is looked at, for its distribution.
     seed: of the chips' variations.
 
     Returns the data set with dimensions `sample`, `code` (threshold k), `cell`, `bias_cell`. A sample whose
@@ -87,7 +89,7 @@ def characterise(
     while the thresholds are right, has a status of its own: `energy_status` (each sample's energies), `driver_status`
     (word lines, rows, integrator; only with a memristor column), `noise_status` (the comparator's noise).
     """
-    _check_sweeps(chips, columns, v_reads, v_read_chips, c_fbs)
+    _check_sweeps(chips, columns, v_reads, v_read_chips, c_fbs, offsets)
     pool = pool or default_pool()
     device = device_of(config)
     design = design_column(config, device)
@@ -96,7 +98,8 @@ def characterise(
     label = f"ramp ADC, {config.bits} bits, {config.function}" if show_progress else None
     found, hashes = find_thresholds(samples, design, pool, label)
     modes, curves, of_curves = _offset_curves(samples, design, pool)
-    hashes += of_curves
+    population, of_population = population_offsets(config, offsets, seed, pool) if offsets else (None, [])
+    hashes += of_curves + of_population
     # A nominal comparator without a trip point has no noise there; a fixed reference has neither cells nor drivers.
     noise = [comparator_noise_deck(config, found[0].offset)] if np.isfinite(found[0].offset) else []
     drivers = [driver_deck(config, samples[0].chip)] if config.ramp == "column" else []
@@ -104,17 +107,23 @@ def characterise(
     tolerances = dict.fromkeys(DRIVERS, ENERGY_TOLERANCE)
     of_drivers = run_checked(drivers, lambda result, _: driver_energies(result), tolerances, pool)
     hashes += all_keys([*of_noise, *of_drivers])
-    return _dataset(config, design, samples, found, (modes, curves), of_noise, of_drivers, hashes, seed, pool)
+    data = _dataset(config, design, samples, found, (modes, curves), of_noise, of_drivers, hashes, seed, pool)
+    if population is not None:
+        about = {"units": "V", "long_name": "static trip point at V_CLP of comparators drawn for its statistics"}
+        data["population_offset"] = xr.Variable("comparator", population, about)
+    return data
 
 
 def _check_sweeps(
-    chips: int, columns: int, v_reads: Sequence[float], v_read_chips: int, c_fbs: Sequence[float]
+    chips: int, columns: int, v_reads: Sequence[float], v_read_chips: int, c_fbs: Sequence[float], offsets: int
 ) -> None:
     for key, value in (("chips", chips), ("columns", columns)):
         if value < 1:
             raise CosimError("at least one is needed", key=key, value=value, allowed="1 or more")
     if v_read_chips < 0:
         raise CosimError("out of range", key="v_read_chips", value=v_read_chips, allowed="0 or more")
+    if offsets < 0:
+        raise CosimError("out of range", key="offsets", value=offsets, allowed="0 or more")
     for name, values, low, high, unit in (("v_reads", v_reads, 0.01, 0.5, "V"), ("c_fbs", c_fbs, 1e-14, 1e-9, "F")):
         for each in values:
             if not low < each <= high:

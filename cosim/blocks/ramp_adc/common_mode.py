@@ -1,4 +1,4 @@
-"""Static trip points of comparators over the ramp's range: how the offset goes with the common mode.
+"""Static trip points of comparators: over the ramp's range, and of many comparators at V_CLP.
 
 A comparator trips where both its inputs are at the ramp's level, and its offset there is not the one at V_CLP: the
 tail's current falls at the low end, the mirror leaves the input pair no headroom at the high end, and a mismatch counts
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.chips import Chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.ramp_adc.netlist import offset_deck
+from cosim.blocks.ramp_adc.netlist import comparator_text, offset_deck
+from cosim.process import mismatch_of
+from cosim.seeds import stream
 from cosim.spice import Deck, SimulatorPool
 
 Array = NDArray[np.float64]
@@ -39,7 +41,9 @@ def offset_curve_decks(chips: Sequence[tuple[Chip, int]], config: RampAdcConfig,
     for mode in modes:
         there = config.model_copy(update={"v_clp": config.v_clp + float(mode)})
         for first in range(0, len(mismatch), COMPARATORS_A_DECK):
-            decks.append(offset_deck(there, chips[0][0].names, mismatch[first : first + COMPARATORS_A_DECK], BENCH_REACH))
+            decks.append(
+                offset_deck(there, chips[0][0].names, mismatch[first : first + COMPARATORS_A_DECK], BENCH_REACH)
+            )
     return decks
 
 
@@ -62,3 +66,22 @@ def offset_curves(
             if abs(offset) < 0.97 * BENCH_REACH:
                 curves[first + n, mode] = offset
     return curves, [result.key for result in results]
+
+
+def population_offsets(config: RampAdcConfig, count: int, seed: int, pool: SimulatorPool) -> tuple[Array, list[str]]:
+    """V_os [V] at V_CLP of `count` comparators, shape (count,), NaN where it was not found; the hashes of the decks.
+
+    They are drawn for the statistics alone, and are the same under every condition, function and number of bits.
+    """
+    kind = mismatch_of(comparator_text(config), config.cmos)
+    drawn = kind.draw(count, np.random.default_rng(stream(seed, "ramp_adc: comparators for the statistics")))
+    starts = range(0, count, COMPARATORS_A_DECK)
+    decks = [offset_deck(config, kind.names, drawn[n : n + COMPARATORS_A_DECK], BENCH_REACH) for n in starts]
+    results = pool.run(decks)
+    found = np.full(count, np.nan)
+    for first, result in zip(starts, results, strict=True):
+        if result.ok:
+            for n in range(first, min(first + COMPARATORS_A_DECK, count)):
+                offset = float(result[f"v(in{n - first})"][0]) - config.v_clp
+                found[n] = offset if abs(offset) < 0.97 * BENCH_REACH else np.nan
+    return found, [result.key for result in results]

@@ -61,7 +61,10 @@ class CornerFit:
     def __init__(self, law: Law, conditions: Conditions, parts: list[Part], masks: list[Mask], nodes: Array) -> None:
         self.law, self.conditions = law, conditions
         quantities = law.quantities
-        self.known = all(part.static is not None and np.isfinite(part.static[m]).all() for part, m in zip(parts, masks, strict=True))  # fmt: skip
+        self.known = all(
+            part.static is not None and bool(np.isfinite(part.static[mask]).all())
+            for part, mask in zip(parts, masks, strict=True)
+        )
         self.shifts = law.by_common_mode and not self.known
         extra = len(nodes) - 1 if self.shifts else 0
         self.start = np.array([each.start for each in quantities] + [0.0] * extra)
@@ -152,4 +155,3 @@ class CornerFit:
         z[:, 0] += self.start
         z[:, 0] = np.where(self.positive, np.exp(np.clip(z[:, 0], -80.0, 80.0)), z[:, 0])
         return z
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -15,41 +14,22 @@ from cosim.blocks.fitted import chosen_form, refuse_failed
 from cosim.blocks.model import Domain, ModelError, Parameter
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.conditions import Conditions, conditions_of, fit_table
+from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.corner_fit import CornerFit, Solution, shift_nodes
 from cosim.blocks.ramp_adc.forms import FORMS, Law, law_of
+from cosim.blocks.ramp_adc.judging import compare, offset_checks, residuals
 from cosim.blocks.ramp_adc.points import Part, check_known, fitted_rows, judging_rows, parts_of
 from cosim.blocks.ramp_adc.population import nominal_rows, statistics
-from cosim.blocks.residuals import Residuals, errors_of
+from cosim.blocks.residuals import errors_of
 from cosim.errors import CosimError
 
+__all__ = ["compare", "fit", "offset_checks", "residuals"]
+
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 OFFSET_REACH = 6.0  # standard deviations of an offset around its mean that the model's domain holds
 ERROR_LIMIT = 0.02  # [LSB] rms; the share of differing codes is about the mean absolute threshold error in LSB
 ERROR_LIMIT_FAMILY = 0.05  # [LSB] rms over many conditions
-# [LSB] rms where a chip's offset is known at V_CLP alone: its mismatch counts for more at the ends of the ramp.
-ERROR_LIMIT_ONE_OFFSET = 0.25
-NOISE_LIMIT = 0.1  # relative rms
-
-SPLIT = "chips of odd number at each V_read, and all chips of other functions or bits"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Thresholds of the data set's chips as simulated and as the model predicts.
-
-    Attributes
-    ----------
-    measured, predicted: above V_CLP [V], shape (samples, thresholds).
-    error: predicted - measured [LSB of the output], same shape.
-    held_out: samples of chips that the fit did not see, shape (samples,).
-    """
-
-    measured: Array
-    predicted: Array
-    error: Array
-    held_out: Mask
 
 
 def fit(
@@ -112,93 +92,6 @@ def fit(
     return model.judged(errors_of(judged))
 
 
-def predict(model: RampAdcModel, part: Part, *, one_offset: bool = False) -> Array:
-    """Thresholds above V_CLP [V] of a part's samples, shape (samples, thresholds).
-
-    With each comparator's static offset as it is known: over the common mode where the data set tells it and the
-    model's form takes it (not with `one_offset`), else at V_CLP.
-    """
-    levels = part.periods.thresholds
-    offset = part.offset[:, None] + model.shift(levels, part.condition)
-    if part.static is not None and model.law.by_common_mode and not one_offset:
-        offset = np.where(np.isfinite(part.static), part.static, offset)
-    return np.asarray(levels + offset + model.lag(part.periods, part.condition, part.config))
-
-
-def compare(model: RampAdcModel, data: xr.Dataset) -> Comparison:
-    """The model's prediction for each sample of a data set of one condition (NaN without a memristor ramp)."""
-    (part,) = parts_of([data])
-    predicted = np.where(part.column[:, None], predict(model, part), np.nan)
-    held_out = part.column & (part.chip >= 0) & ~fitted_rows(part, model.config)
-    return Comparison(part.measured, predicted, (predicted - part.measured) / part.lsb, held_out)
-
-
-def residuals(
-    model: RampAdcModel, data: xr.Dataset | Sequence[xr.Dataset], *, limit: float | None = None
-) -> list[Residuals]:
-    """Thresholds, thresholds with each offset known at V_CLP alone, and noise of the thresholds, beside the data."""
-    parts = parts_of([data] if isinstance(data, xr.Dataset) else data)
-    limit = model.error.limit if limit is None else limit
-    found = [_threshold_residuals(model, parts, "threshold", limit, one_offset=False)]
-    if model.law.by_common_mode and any(part.static is not None for part in parts):
-        found.append(_threshold_residuals(model, parts, "threshold_one_offset", ERROR_LIMIT_ONE_OFFSET, one_offset=True))
-    noise = _noise_residuals(model, parts)
-    return [*found, *([] if noise is None else [noise])]
-
-
-def _threshold_residuals(
-    model: RampAdcModel, parts: list[Part], quantity: str, limit: float, *, one_offset: bool
-) -> Residuals:
-    rows = []
-    for part in parts:
-        seen, judging = fitted_rows(part, model.config), judging_rows(part, model.config)
-        used = seen | judging
-        if not used.any():
-            continue
-        predicted = predict(model, part, one_offset=one_offset)[used]
-        measured, lsb = part.measured[used], part.lsb[used]
-        held = np.broadcast_to(judging[used][:, None], measured.shape)
-        words = "unseen chips" if seen.any() else "unseen conditions"
-        rows.append((measured, predicted, (predicted - measured) / lsb, held, part.periods.thresholds[used],
-                     np.full(measured.shape, words)))  # fmt: skip
-    reference, predicted, error, held, level, words = (
-        np.concatenate([each[n].ravel() for each in rows]) for n in range(6)
-    )
-    return Residuals(
-        quantity, reference, predicted, error, "LSB", held, level, "ramp level above V_CLP [V]", limit, SPLIT,
-        model.fitted_numbers, words,
-    )  # fmt: skip
-
-
-def _noise_residuals(model: RampAdcModel, parts: list[Part]) -> Residuals | None:
-    """Noise of the thresholds of every sample, relative to what the data set says; None where it says nothing."""
-    if "comparator_noise" not in model.parameters:
-        return None
-    rows = []
-    for part in parts:
-        seen, judging = fitted_rows(part, model.config), judging_rows(part, model.config)
-        if "threshold_noise" not in part.data or not (seen | judging).any():
-            continue
-        stated = part.data["threshold_noise"].values
-        mine = model.at_condition(*part.condition)
-        for n in np.flatnonzero((seen | judging) & np.isfinite(stated).all(axis=1)):
-            config = part.config.model_copy(update={"v_read": float(part.v_read[n])})
-            ramp, bias = (part.data[f"{name}_conductance"].values[n] for name in ("ramp", "bias"))
-            sign = part.data["bias_sign"].values[n].astype(np.int64) if "bias_sign" in part.data else part.sign
-            volts = mine.noise_voltages(ramp, bias, bias_sign=sign, config=config, pulse=part.pulse)
-            predicted = volts / part.lsb[n]
-            words = "unseen chips" if seen.any() else "unseen conditions"
-            rows.append((stated[n], predicted, predicted / stated[n] - 1.0, np.full(len(predicted), judging[n]),
-                         part.periods.thresholds[n], np.full(len(predicted), words)))  # fmt: skip
-    if not rows:
-        return None
-    reference, predicted, error, held, level, words = (np.concatenate([each[n] for each in rows]) for n in range(6))
-    return Residuals(
-        "noise", reference, predicted, error, "relative", held, level, "ramp level above V_CLP [V]", NOISE_LIMIT, SPLIT,
-        np.size(model.parameters["comparator_noise"].value), words,
-    )  # fmt: skip
-
-
 def _check_chips(parts: list[Part], fitted: list[Part]) -> None:
     config = parts[0].config
     seen = {int(chip) for part in fitted for chip in part.chip[fitted_rows(part, config)]}
@@ -248,11 +141,12 @@ def _parameters(law: Law, solved: list[Solution], single: bool) -> dict[str, Par
 def _parameter(arrays: list[Array], unit: str, text: str, single: bool) -> Parameter:
     """A plain number of a single condition, else a table (corners, terms); no interval where it is not finite."""
     finite = all(np.isfinite(each).all() for each in arrays)
-    if single:
-        value, low, high = (float(each[0, 0]) for each in arrays)
-        return Parameter(value, unit, low if finite else None, high if finite else None, text)
-    value, low, high = (tuple(tuple(float(v) for v in row) for row in each) for each in arrays)
+    value, low, high = (float(each[0, 0]) if single else _rows(each) for each in arrays)
     return Parameter(value, unit, low if finite else None, high if finite else None, text)
+
+
+def _rows(table: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(each) for each in row) for row in table)
 
 
 def _shift_parameters(

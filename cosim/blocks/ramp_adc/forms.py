@@ -25,7 +25,7 @@ from cosim.blocks.ramp_adc.periods import Periods
 Array = NDArray[np.float64]
 
 FORMS = {
-    "lag": "two saturating stages of first order, with memory of the steps before (four physical numbers, each with its slope and curvature over the common mode)",
+    "lag": "two saturating stages of first order that remember the steps before: four numbers over the common mode",
     "terms": "an expansion in level and step: a + b L + s (l0 + l1 L + l2 s)",
     "offset": "one constant overdrive",
 }

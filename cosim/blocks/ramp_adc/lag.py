@@ -83,7 +83,7 @@ def _lags(
     for number in range(len(lag)):
         k = first + number
         tau_1, reach_1, tau_2, reach_2 = laws[number]
-        back = int(math.ceil(MEMORY * max(tau_1, tau_2) / t_clock)) + 1
+        back = math.ceil(MEMORY * max(tau_1, tau_2) / t_clock) + 1
         # w falls with the input: bracket its zero, then false position and halving in turn.
         reach = 3.0 * reach_1 + 0.02
         low, high, guess = level[k] - reach, level[k] + reach, level[k] - 0.1 * reach_1

@@ -55,7 +55,7 @@ class Periods:
 def ramp_periods(
     ramp: Array, bias: Array, bias_sign: Signs, config: RampAdcConfig, pulse: Array | None = None
 ) -> Periods:
-    """The ramp of chips of `config`; `ramp` (..., cells), `bias` (..., n) [S], signs and pulses as in `ColumnDesign`."""
+    """The ramps of chips; `ramp` (..., cells), `bias` (..., n) [S], signs and pulses as in `ColumnDesign`."""
     ramp, bias = np.asarray(ramp, dtype=np.float64), np.asarray(bias, dtype=np.float64)
     shape = np.broadcast_shapes(ramp.shape[:-1], bias.shape[:-1])
     ramp = np.broadcast_to(ramp, (*shape, ramp.shape[-1]))
@@ -73,9 +73,7 @@ def ramp_periods(
         kick = sign * effective_conductance(conductance, config) * duration * config.v_read
         loss = leaking / gain
         moving, resting = duration / 2, max(open_time - duration, 0.0)
-        return np.asarray(
-            (before * (capacitance - loss * moving) + kick) / (capacitance + loss * (moving + resting))
-        )
+        return np.asarray((before * (capacitance - loss * moving) + kick) / (capacitance + loss * (moving + resting)))
 
     nothing = np.zeros(shape)
     levels = [nothing]

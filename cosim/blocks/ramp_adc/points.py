@@ -147,9 +147,7 @@ def parts_of(data: Sequence[xr.Dataset]) -> list[Part]:
 
 def stored_config(data: xr.Dataset) -> RampAdcConfig:
     """The configuration of a data set, without the design that it notes beside it."""
-    return RampAdcConfig(
-        **{key: value for key, value in config_of(data).items() if key in RampAdcConfig.model_fields}
-    )
+    return RampAdcConfig(**{key: value for key, value in config_of(data).items() if key in RampAdcConfig.model_fields})
 
 
 def same_design(one: RampAdcConfig, other: RampAdcConfig) -> bool:

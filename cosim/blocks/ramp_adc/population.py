@@ -1,4 +1,4 @@
-"""What a model tells of comparators that are not known: statistics of offsets, noise, energies, under each condition."""
+"""What a model tells of comparators that are not known: statistics of their offsets, noise, energies."""
 
 from __future__ import annotations
 
@@ -38,15 +38,19 @@ def offsets_fitted(part: Part) -> Array:
     """Static offsets at V_CLP that the statistics are taken from [V]: every second comparator of the population,
     where the data set has one, else those of its chips."""
     if "population_offset" in part.data:
-        return np.asarray(part.data["population_offset"].values[0::2])
+        return _found(part.data["population_offset"].values[0::2])
     return np.asarray(part.offset[chip_rows(part)])
 
 
 def offsets_held_out(part: Part) -> Array:
     """The other half of the population [V]; empty without one."""
     if "population_offset" in part.data:
-        return np.asarray(part.data["population_offset"].values[1::2])
+        return _found(part.data["population_offset"].values[1::2])
     return np.zeros(0)
+
+
+def _found(offsets: Array) -> Array:
+    return np.asarray(offsets[np.isfinite(offsets)])
 
 
 def offset_mean(part: Part) -> float:
@@ -60,7 +64,9 @@ def _each(parts: list[Part]) -> dict[str, Array]:
     found: dict[str, list[float]] = {name: [] for name in DESCRIPTIONS}
     for part in parts:
         found["offset_mean"].append(offset_mean(part))
-        found["offset_sigma"].append(float(offsets_fitted(part).std(ddof=1)) if len(offsets_fitted(part)) > 1 else np.nan)
+        found["offset_sigma"].append(
+            float(offsets_fitted(part).std(ddof=1)) if len(offsets_fitted(part)) > 1 else np.nan
+        )
         noise = part.data["comparator_noise"].values if "comparator_noise" in part.data else np.nan
         found["comparator_noise"].append(float(noise))
         for name in ("comparator_energy", "ramp_energy"):
