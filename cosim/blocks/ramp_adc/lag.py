@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 START = 1.5 * EDGE
 # The comparators are read in the middle of the clock pulse, two edges before the period ends.
 READ = 2 * EDGE
-SUBSTEPS = 16  # in the pulse and after it; with 32 no threshold moves by more than 1 uV
+SUBSTEPS = 16  # in the pulse and after it; with eight times as many a threshold moves by less than 1 uV
 MEMORY = 16.0  # time constants before which nothing is remembered: exp(-16) = 1e-7
 PRECISION = 1e-9  # [V], to which the equation is solved
 SEARCH_ROUNDS = 60
@@ -65,13 +65,27 @@ def _second_stage(
             else:
                 steps, time, low, high = SUBSTEPS, max(end - delay - pulse[n], 0.0), after, after
             step = time / steps
+            if step <= 0.0:
+                continue
             decay_1, decay_2 = math.exp(-step / tau_1), math.exp(-step / tau_2)
-            for i in range(steps):
-                u = threshold - (low + (high - low) * (i + 0.5) / steps)
-                was = y
-                y = min(max(u + (y - u) * decay_1, -reach_1), reach_1)
-                mean = -0.5 * (y + was)
-                w = min(max(mean + (w - mean) * decay_2, -reach_2), reach_2)
+            slope = (high - low) / time
+            ratio = 1.0 - tau_2 / tau_1
+            # What the second stage keeps of exp(-t / tau_1) at the end of a step.
+            passed = (decay_1 - decay_2) / ratio if abs(ratio) > 1e-6 else step / tau_1 * decay_1
+            u = threshold - low
+            for _ in range(steps):
+                after_step, was = u - slope * step, y
+                settled = u + tau_1 * slope  # y = settled - slope t + (y - settled) exp(-t / tau_1), exactly
+                free = after_step + tau_1 * slope + (was - settled) * decay_1
+                y = min(max(free, -reach_1), reach_1)
+                if y == free:
+                    drive = settled + tau_2 * slope
+                    w = slope * step - drive + (w + drive) * decay_2 - (was - settled) * passed
+                else:  # it saturates within the step: as if y went there in a straight line
+                    rate = (was - y) / step
+                    w = -y - tau_2 * rate + (w + was + tau_2 * rate) * decay_2
+                w = min(max(w, -reach_2), reach_2)
+                u = after_step
     return w
 
 
