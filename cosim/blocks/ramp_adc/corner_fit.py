@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 # [LSB] What one `scale` of departure from a parameter's start costs: far below the error of any fit worth having, so
 # that it only decides where the data do not (a 2-bit ramp does not tell twelve numbers apart).
 PULL = 2e-3
-STEP = 1e-2  # of `scale`, for derivatives; lags are solved to 1e-9 V
+STEP = 1e-2  # of `scale`, for derivatives; lags are solved to 1e-11 V
 SHIFT_SCALE = 1e-3  # [V]
 MOST_EVALUATIONS = 40
 

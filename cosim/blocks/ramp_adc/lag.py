@@ -41,7 +41,7 @@ START = 1.5 * EDGE
 READ = 2 * EDGE
 SUBSTEPS = 16  # in the pulse and after it; with eight times as many a threshold moves by less than 1 uV
 MEMORY = 16.0  # time constants before which nothing is remembered: exp(-16) = 1e-7
-PRECISION = 1e-9  # [V], to which the equation is solved
+PRECISION = 1e-11  # [V], to which the equation is solved
 SEARCH_ROUNDS = 60
 
 

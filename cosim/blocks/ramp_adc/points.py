@@ -116,7 +116,9 @@ class Part:
     @cached_property
     def modes(self) -> Array | None:
         """Common modes [V] at which offsets are known; None where they are known at V_CLP only."""
-        return np.asarray(self.data["common_mode"].values) if "offset_curve" in self.data else None
+        if "offset_curve" not in self.data or not np.isfinite(self.data["offset_curve"].values).any():
+            return None
+        return np.asarray(self.data["common_mode"].values)
 
     @cached_property
     def static(self) -> Array | None:
