@@ -65,9 +65,8 @@ def one_thread() -> Iterator[None]:
                 _limit = None
 
 
-@intrinsic
-def _call(typingctx: Any, function: Any, pointers: Any) -> Any:
-    """Call the routine at the address `function` with `pointers`, a tuple of addresses; it returns nothing."""
+def _calling(typingctx: Any, function: Any, pointers: Any) -> Any:
+    """Code that calls the routine at the address `function` with `pointers`, a tuple of addresses."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, packed = arguments
@@ -77,6 +76,9 @@ def _call(typingctx: Any, function: Any, pointers: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, pointers), generate
+
+
+_call: Any = intrinsic(_calling)
 
 
 @njit(cache=True, nogil=True)
