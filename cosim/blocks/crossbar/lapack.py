@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg.cython_blas
 import scipy.linalg.cython_lapack  # noqa: F401  (loads the library that is to be held to one thread)
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
