@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from cosim.commands.common import check_writable, out, print_json, quantity
 from cosim.errors import CosimError
 
@@ -121,12 +119,10 @@ def _print(answer: dict[str, Any]) -> None:
     elif answer["identical"]:
         out.print("  identical to the model that was there")
     else:
-        table = Table("quantity", "moved by, rms", "stated error", "error now", "")
         for each in answer["quantities"]:
+            moved, stated, now = (f"{each[key]:.3g} {each['unit']}" for key in ("moved", "stated", "now"))
             verdict = "BEYOND ITS ERROR" if each["beyond"] else "within its error"
-            table.add_row(each["quantity"], *(f"{each[key]:.3g} {each['unit']}" for key in ("moved", "stated", "now")),
-                          verdict)  # fmt: skip
-        out.print(table)
+            out.print(f"  {each['quantity']}: moved by {moved} rms, stated error {stated}, now {now}: {verdict}")
         for each in answer["parameters"]:
             old, new = (_shown(each[key], each["unit"]) for key in ("old", "new"))
             out.print(f"  parameter {each['name']} moved beyond its interval: {old} -> {new}")

@@ -151,7 +151,7 @@ def crossbar_summary(model: CrossbarModel) -> dict[str, Any]:
     return {
         "linear": asdict(model.error_linear),
         "sinh": asdict(model.error),
-        "errors": dict(model.errors),
+        "errors": dict(model.parts),
         "parameters": _parameters(model.parameters),
     }
 

@@ -24,10 +24,10 @@ def fitted_crossbar(config: CrossbarConfig, **resistances: float) -> CrossbarMod
     error = ModelError(rms=0.0, maximum=0.0, unit="relative to full scale", points=1, limit=1e-6, held_out="none")
     return CrossbarModel(
         config=config,
+        form="odd_powers",
         parameters={name: Parameter(float(value), "ohm") for name, value in {**values, **resistances}.items()},
         v_g=0.2,
-        error=error,
-        error_linear=error,
+        errors={"sinh_current": error, "linear_current": error},
         domain=Domain({"rows": (2, 128), "columns": (1, 128), "conductance": (0, 1e-3), "voltage": (-0.2, 0.2)}),
     )
 

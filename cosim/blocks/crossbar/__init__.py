@@ -8,10 +8,10 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
-    from cosim.blocks.crossbar.behaviour import CrossbarModel, load_model
+    from cosim.blocks.crossbar.behaviour import FORMS, CrossbarModel, load_model
     from cosim.blocks.crossbar.characterisation import characterise
     from cosim.blocks.crossbar.config import CrossbarConfig as Config
-    from cosim.blocks.crossbar.fitting import fit
+    from cosim.blocks.crossbar.fitting import fit, residuals
 
 NAME = "crossbar"
 DESCRIPTION = (
@@ -64,12 +64,15 @@ PLOTS = (
 _ROOMS = {
     "Config": ("config", "CrossbarConfig"),
     "CrossbarModel": ("behaviour", "CrossbarModel"),
+    "FORMS": ("behaviour", "FORMS"),
     "load_model": ("behaviour", "load_model"),
     "characterise": ("characterisation", "characterise"),
     "fit": ("fitting", "fit"),
+    "residuals": ("fitting", "residuals"),
 }
 
 __all__ = [
-    "DESCRIPTION", "FIGURES", "NAME", "PLOTS", "SWEEPS", "Config", "CrossbarModel", "characterise", "fit", "load_model",
+    "DESCRIPTION", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "CrossbarModel", "characterise", "fit",
+    "load_model", "residuals",
 ]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

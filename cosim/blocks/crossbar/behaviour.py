@@ -1,8 +1,8 @@
-"""The crossbar as a fast model: one matrix for linear cells, four for cells with a sinh law.
+"""The crossbar as a fast model: one matrix product for linear cells, three for cells with a sinh law.
 
-Linear cells: I_j = sum_i V_i G_eff[i, j] (`elimination`), exact. Sinh cells: an odd polynomial of the word lines'
-voltages (`sinh`). The fitted parameters are the circuit's own: two wire resistances, those of drivers and clamps, and
-V_0. All voltages are measured from V_CLP, currents flow out of the bit lines into the clamps.
+Linear cells: I_j = sum_i V_i G_eff[i, j] (`elimination`), exact. Sinh cells: odd powers of the word lines' voltages,
+and the lift of the bit lines (`sinh`). The fitted parameters are the circuit's own: two wire resistances, those of
+drivers and clamps, and V_0. All voltages are measured from V_CLP, currents flow out of the bit lines into the clamps.
 
 For many vectors on one chip, make its matrices once:
 
@@ -21,9 +21,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
-from cosim.blocks.crossbar.elimination import clamp_admittance, clamp_matrix, effective_conductance
+from cosim.blocks.crossbar.elimination import (
+    clamp_admittance,
+    clamp_matrix,
+    effective_conductance,
+    effective_conductances,
+)
 from cosim.blocks.crossbar.inputs import check_cells, check_voltages, differential_inputs
-from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
+from cosim.blocks.crossbar.sinh import OddPowers, odd_power_coefficients, odd_power_currents
+from cosim.blocks.fitted import chosen_form
 from cosim.blocks.model import Domain, ModelError, ModelFile, Parameter, load_model_file, save_model
 from cosim.errors import CosimError
 
@@ -33,10 +39,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "CrossbarModel",
+    "OddPowers",
     "clamp_admittance",
     "clamp_matrix",
     "differential_inputs",
     "effective_conductance",
+    "effective_conductances",
     "load_model",
     "odd_power_coefficients",
     "odd_power_currents",
@@ -45,6 +53,12 @@ __all__ = [
 Array = NDArray[np.float64]
 
 RESISTANCES = ("r_wire_row", "r_wire_column", "r_driver", "r_clamp")
+FORMS = {
+    "odd_powers": "sinh cells by odd powers of the voltages and the lift of the bit lines",
+    "linear": "sinh cells as linear ones times a gain",
+}
+QUANTITIES = {"sinh": "sinh_current", "linear": "linear_current"}
+"""Kind of cell -> quantity whose error the model states; the one that counts first."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +85,23 @@ class CrossbarModel:
     Attributes
     ----------
     config: what was characterised.
-    parameters: `r_wire_row`, `r_wire_column`, `r_driver`, `r_clamp` [ohm] and `v_0` [V] with their intervals.
+    form: of `FORMS`.
+    parameters: `r_wire_row`, `r_wire_column`, `r_driver`, `r_clamp` [ohm] and `v_0` [V], or `gain` in place of it,
+        with their intervals.
     v_g: voltage at which conductances are stated [V]; of the device.
-    error: of sinh cells on points that the fit did not see, relative to full scale, which is the largest current of
-        an array over its vectors and columns.
-    error_linear: the same of linear cells.
-    errors: kind of cell -> part of the data ("seen", "unseen_vectors", "unseen_weights") -> rms, maximum, points.
+    errors: "sinh_current", "linear_current" -> error on points that the fit did not see, relative to full scale,
+        which is the largest current of an array over its vectors and columns.
+    parts: kind of cell -> part of the data ("seen", "unseen_vectors", "unseen_weights") -> rms, maximum, points.
     domain: rows, columns, conductance [S] and voltage [V] of the fit; leaving it warns and is counted.
     """
 
     config: CrossbarConfig
+    form: str
     parameters: Mapping[str, Parameter]
     v_g: float
-    error: ModelError
-    error_linear: ModelError
+    errors: Mapping[str, ModelError]
     domain: Domain
-    errors: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, name: str) -> float:
@@ -94,6 +109,16 @@ class CrossbarModel:
         number = self.parameters[name].value
         assert isinstance(number, float)
         return number
+
+    @property
+    def error(self) -> ModelError:
+        """Of sinh cells."""
+        return self.errors["sinh_current"]
+
+    @property
+    def error_linear(self) -> ModelError:
+        """Of linear cells."""
+        return self.errors["linear_current"]
 
     @property
     def resistances(self) -> tuple[float, float, float, float]:
@@ -105,8 +130,12 @@ class CrossbarModel:
         """Effective conductances of linear cells [S]; `conductances` and result of shape (rows, columns)."""
         return effective_conductance(self._cells(conductances), *self.resistances)
 
-    def coefficients(self, conductances: ArrayLike) -> Array:
-        """Odd-power coefficients of sinh cells, shape (4, rows, columns), for `odd_power_currents`."""
+    def coefficients(self, conductances: ArrayLike) -> OddPowers:
+        """Odd-power coefficients of sinh cells for `odd_power_currents`; CosimError for the form "linear"."""
+        if self.form != "odd_powers":
+            raise CosimError(
+                "this form of the model has no odd powers", key="form", value=self.form, allowed="odd_powers"
+            )
         return odd_power_coefficients(
             self._cells(conductances),
             *self.resistances,
@@ -126,6 +155,8 @@ class CrossbarModel:
         self.domain.check("voltage", voltages)
         if cell == "linear":
             return np.asarray(voltages @ self.matrix(cells))
+        if self.form == "linear":
+            return np.asarray(self.value("gain") * (voltages @ self.matrix(cells)))
         return odd_power_currents(voltages, self.coefficients(cells))
 
     def _cells(self, conductances: ArrayLike) -> Array:
@@ -163,8 +194,7 @@ class CrossbarModel:
         settings = {
             "config": self.config.model_dump(mode="json"),
             "v_g": self.v_g,
-            "error_linear": {name: getattr(self.error_linear, name) for name in ModelError.__dataclass_fields__},
-            "errors": self.errors,
+            "parts": self.parts,
         }
         return save_model(
             path,
@@ -172,31 +202,29 @@ class CrossbarModel:
             parameters=self.parameters,
             settings=settings,
             error=self.error,
+            errors=self.errors,
+            form=self.form,
             domain=self.domain.limits,
             provenance=self.provenance,
         )
 
 
 def load_model(path: str | Path, accept: bool = False) -> CrossbarModel:
-    """Read a model file; refused as `cosim.blocks.model.load_model_file` says, and when linear cells are off."""
+    """Read a model file; refused as `cosim.blocks.model.load_model_file` says."""
     file = load_model_file(path, "crossbar", accept)
     settings = file.settings
-    error_linear = ModelError(**settings["error_linear"])
-    if not (accept or error_linear.within_limit):
-        raise CosimError(
-            f"the model's error with linear cells exceeds its limit ({error_linear.rms:.3g} rms of full scale)",
-            file=path,
-            key="settings.error_linear.rms",
-            value=error_linear.rms,
-            allowed=f"at most {error_linear.limit:g}",
+    try:
+        return CrossbarModel(
+            config=CrossbarConfig(**settings["config"]),
+            form=chosen_form(file.form, FORMS),
+            parameters=file.parameters,
+            v_g=float(settings["v_g"]),
+            errors={name: file.errors[name] for name in QUANTITIES.values()},
+            domain=file.fitted_domain(),
+            parts=settings["parts"],
+            provenance=file.provenance,
         )
-    return CrossbarModel(
-        config=CrossbarConfig(**settings["config"]),
-        parameters=file.parameters,
-        v_g=float(settings["v_g"]),
-        error=file.error,
-        error_linear=error_linear,
-        domain=file.fitted_domain(),
-        errors=settings["errors"],
-        provenance=file.provenance,
-    )
+    except KeyError as error:
+        raise CosimError(
+            "this model lacks what a crossbar's holds; fit it again", file=path, key=error.args[0]
+        ) from error

@@ -1,26 +1,33 @@
-"""The linear array with wires as one matrix: dense block elimination, column by column from the far end.
+"""The linear array with wires as one matrix, exactly: every node between drivers and clamps eliminated.
 
-A linear array between ideal drivers and clamps is exactly one matrix of effective conductances. The word-line nodes
-of a column see everything to their right as one admittance matrix Y (rows x rows), and every output current found so
-far is a linear form in their voltages (a column of R). Going one segment to the left changes both in closed form, so
-the array is eliminated in `columns` steps of dense linear algebra, and no sparse solver is needed.
+A linear array between ideal drivers and clamps is exactly one matrix of effective conductances, for all inputs at
+once. Where both wires have a resistance, `dissection` finds it. Where one of them has none, its lines are single nodes
+and the lines that cross them do not see each other, so that ladders in closed form are enough.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
-from scipy.linalg.blas import dsymm
-from scipy.linalg.lapack import dpotrf, dpotri
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from cosim.blocks.crossbar.dissection import terminal_couplings
+from cosim.blocks.crossbar.inputs import check_cells
+from cosim.blocks.crossbar.lapack import one_thread
+from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
-_blas = ThreadpoolController()
+_LEAST_WIRE = 1e-100  # [ohm]; a wire below is one of no resistance, since the squares of conductances would overflow
 
 
-def effective_conductance(conductances: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float) -> Array:
+def effective_conductance(
+    conductances: ArrayLike, r_row: float, r_col: float, r_driver: float, r_clamp: float
+) -> Array:
     """Effective conductances of a linear array with wires: I_j = sum_i V_i G_eff[i, j], exactly.
 
     Parameters
@@ -34,19 +41,39 @@ def effective_conductance(conductances: Array, r_row: float, r_col: float, r_dri
     Returns an array of shape (rows, columns) [S]: the current into clamp j for one volt at driver i while all other
     drivers and all clamps are at zero.
 
-    One segment to the left is, with K = (I + r_row Y)^-1,
-
-        R <- K R,    Y <- K Y + Y_column,
-
-    where Y_column is what a bit line and its cells are to the word lines (`_add_bit_line`). Some 4 columns rows^3
-    floating point operations; by reciprocity the shorter side of the array is taken for `rows`.
+    Some 25 n^3 floating point operations for n rows and columns. Raises CosimError for conductances and resistances
+    that are negative or no finite numbers.
     """
-    cells = np.asarray(conductances, dtype=np.float64)
-    rows, columns = cells.shape
-    if rows > columns:  # the same circuit with drivers and clamps exchanged
-        mirrored = _eliminate(np.ascontiguousarray(cells.T[::-1, ::-1]), r_col, r_row, r_clamp, r_driver)
-        return np.ascontiguousarray(mirrored[::-1, ::-1].T)
-    return _eliminate(np.ascontiguousarray(cells), r_row, r_col, r_driver, r_clamp)
+    cells = _checked(conductances, r_row, r_col, r_driver, r_clamp)
+    rows = len(cells)
+    if min(r_row, r_col) >= _LEAST_WIRE:
+        couplings = terminal_couplings(cells, r_row, r_col, r_driver, r_clamp)
+        return np.ascontiguousarray(couplings[rows:, :rows].T)
+    if r_row < _LEAST_WIRE:
+        return _without_row_resistance(cells, r_col, r_driver, r_clamp)[1]
+    # The same circuit with drivers and clamps exchanged.
+    mirrored = _without_row_resistance(np.ascontiguousarray(cells.T[::-1, ::-1]), r_row, r_clamp, r_driver)[1]
+    return np.ascontiguousarray(mirrored[::-1, ::-1].T)
+
+
+def effective_conductances(
+    arrays: Sequence[ArrayLike], r_row: float, r_col: float, r_driver: float, r_clamp: float, *, threads: int = 1
+) -> list[Array]:
+    """`effective_conductance` of each of `arrays`, which may differ in shape, in `threads` threads side by side.
+
+    Each array is one thread's work, with BLAS held to one thread, so the results are the same to the last bit
+    whatever `threads` is. Raises CosimError as `effective_conductance` does.
+    """
+    if threads < 1:
+        raise CosimError("at least one thread must work", key="threads", value=threads, allowed="1 or more")
+
+    def one(cells: ArrayLike) -> Array:
+        return effective_conductance(cells, r_row, r_col, r_driver, r_clamp)
+
+    if threads == 1 or len(arrays) < 2:
+        return [one(cells) for cells in arrays]
+    with one_thread(), ThreadPoolExecutor(min(threads, len(arrays))) as pool:
+        return list(pool.map(one, arrays))
 
 
 def clamp_admittance(effective: Array) -> Array:
@@ -58,62 +85,64 @@ def clamp_admittance(effective: Array) -> Array:
     return np.asarray(effective, dtype=np.float64).sum(axis=0)
 
 
-def clamp_matrix(conductances: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float) -> Array:
+def clamp_matrix(conductances: ArrayLike, r_row: float, r_col: float, r_driver: float, r_clamp: float) -> Array:
     """Admittance matrix of the clamps of a linear array, drivers at rest [S]; arguments of `effective_conductance`.
 
     Returns an array of shape (columns, columns), symmetric: entry [j, l] is the current out of clamp j per volt of
     clamp l. Off the diagonal it is negative: what reaches another clamp through the word lines, whose drivers are
     not ideal. Each row sums to the `clamp_admittance` of its column.
-
-    With C the same seen by the word-line nodes, a segment of resistance r makes it C - r R^T K R (K, R as above).
     """
-    cells = np.ascontiguousarray(conductances, dtype=np.float64)
-    mutual = np.zeros((cells.shape[1], cells.shape[1]))
-    _eliminate(cells, r_row, r_col, r_driver, r_clamp, mutual)
-    return np.ascontiguousarray(mutual[::-1, ::-1])
+    cells = _checked(conductances, r_row, r_col, r_driver, r_clamp)
+    rows = len(cells)
+    if min(r_row, r_col) >= _LEAST_WIRE:
+        couplings = terminal_couplings(cells, r_row, r_col, r_driver, r_clamp)
+        mutual = np.tril(couplings[rows:, rows:], -1)
+        mutual = -(mutual + mutual.T)
+        np.fill_diagonal(mutual, couplings[rows:, :rows].sum(axis=1) - mutual.sum(axis=1))
+        return mutual
+    if r_row < _LEAST_WIRE:
+        return _without_row_resistance(cells, r_col, r_driver, r_clamp)[2]
+    mirrored = _without_row_resistance(np.ascontiguousarray(cells.T[::-1, ::-1]), r_row, r_clamp, r_driver)[0]
+    return np.ascontiguousarray(mirrored[::-1, ::-1])
 
 
-def _eliminate(
-    cells: Array, r_row: float, r_col: float, r_driver: float, r_clamp: float, mutual: Array | None = None
-) -> Array:
-    """Effective conductances; `mutual` (columns, columns), zero before, becomes `clamp_matrix` from the far end."""
+def _checked(conductances: ArrayLike, r_row: float, r_col: float, r_driver: float, r_clamp: float) -> Array:
+    for name, value in (("r_row", r_row), ("r_col", r_col), ("r_driver", r_driver), ("r_clamp", r_clamp)):
+        if not 0.0 <= value < np.inf:
+            raise CosimError("a resistance must be a number from zero up", key=name, value=value, allowed="0 or more")
+    cells = np.array(check_cells(conductances), dtype=np.float64, order="C")  # a copy that kernels may be given
+    return cells
+
+
+def _without_row_resistance(cells: Array, r_col: float, r_driver: float, r_clamp: float) -> tuple[Array, Array, Array]:
+    """Admittances [S] of an array whose word lines are single nodes.
+
+    Returns those between drivers (rows, rows), from driver to clamp (rows, columns), between clamps (columns,
+    columns).
+
+    With Y the admittance matrix that the word lines see, R their currents into the clamps per volt and C the clamps'
+    own admittances, a driver's resistance r makes them
+
+        K Y,  K R,  C - r R^T K R,  with K = (I + r Y)^-1.
+
+    The new admittance is this product and not the difference (I - K) / r, which would lose the digits that r Y lacks
+    against 1.
+    """
     rows, columns = cells.shape
-    # One array [Y | R], so that a step is one inverse and one product. Column rows + k of it is the response of the
-    # k-th output from the far end: its current per volt at the word-line nodes.
-    state = np.zeros((rows, rows + columns), order="F")
-    spare = np.empty_like(state)
-    with _blas.limit(limits=1, user_api="blas"):  # at these sizes a second thread costs more than it brings
-        for done in range(columns + 1):
-            resistance = r_row if done < columns else r_row + r_driver
-            if done > 0 and resistance > 0.0:
-                _series(state[:, : rows + done], spare[:, : rows + done], resistance)
-                if mutual is not None:
-                    before, after = state[:, rows : rows + done], spare[:, rows : rows + done]
-                    mutual[:done, :done] -= resistance * (before.T @ after)
-                state, spare = spare, state
-            if done < columns:
-                column = cells[:, columns - 1 - done]
-                own = _add_bit_line(state[:, :rows], state[:, rows + done], column, r_col, r_clamp)
-                if mutual is not None:
-                    mutual[done, done] = own
-    return np.ascontiguousarray(state[:, : rows - 1 : -1])
+    admittance, response, clamps = np.zeros((rows, rows)), np.empty((columns, rows)), np.zeros((columns, columns))
+    for j in range(columns):
+        clamps[j, j] = _add_bit_line(admittance, response[j], np.ascontiguousarray(cells[:, j]), r_col, r_clamp)
+    if r_driver == 0.0:
+        return admittance, np.ascontiguousarray(response.T), clamps
+    with one_thread():
+        factor = cho_factor(np.eye(rows) + r_driver * admittance)
+        after = cho_solve(factor, np.hstack((admittance, response.T)))
+        drivers, effective = after[:, :rows], after[:, rows:]
+        clamps -= r_driver * (response @ effective)
+    return (drivers + drivers.T) / 2, np.ascontiguousarray(effective), (clamps + clamps.T) / 2
 
 
-def _series(state: Array, result: Array, resistance: float) -> None:
-    """Put `resistance` [ohm] in series with every word line: `result` becomes (I + resistance Y)^-1 [Y | R].
-
-    The new admittance is this product and not the difference (I - (I + r Y)^-1) / r, which would lose the digits
-    that r Y lacks against 1.
-    """
-    rows = len(state)
-    system = resistance * state[:, :rows]
-    system.reshape(-1, order="F")[:: rows + 1] += 1.0
-    factor, _ = dpotrf(system, lower=1, overwrite_a=1, clean=0)
-    inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
-    dsymm(1.0, inverse, state, c=result, side=0, lower=1, overwrite_c=1)
-
-
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _add_bit_line(admittance: Array, response: Array, cells: Array, r_col: float, r_clamp: float) -> float:
     """Add a column's cells and bit line to what its word-line nodes see, in place.
 

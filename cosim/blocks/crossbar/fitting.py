@@ -2,12 +2,13 @@
 
 Arrays with even numbers and, of these, vectors with even numbers are fitted. The odd vectors of the same arrays are
 the unseen vectors; the arrays with odd numbers have unseen weights (and unseen vectors). Every array and every vector
-is drawn anew, so none is a neighbour of another.
+is drawn anew, so none is a neighbour of another. Intervals are by the jackknife over the fitted arrays, whose currents
+hang together; from the residuals, as if these were independent, where there is one array only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,29 +18,34 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import least_squares
 
-from cosim.blocks.crossbar.behaviour import RESISTANCES, Comparison, CrossbarModel
+from cosim.blocks.crossbar.behaviour import FORMS, QUANTITIES, RESISTANCES, Comparison, CrossbarModel
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
 from cosim.blocks.dataset import config_of, origin_of
-from cosim.blocks.model import Domain, ModelError, Parameter
+from cosim.blocks.fitted import chosen_form, refuse_failed
+from cosim.blocks.model import Domain, Parameter
+from cosim.blocks.regression import jackknife
+from cosim.blocks.residuals import Residuals, errors_of
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
-ERROR_LIMIT = 2e-3  # sinh cells, rms relative to full scale
+ERROR_LIMIT = 5e-4  # sinh cells, rms relative to full scale
 LINEAR_ERROR_LIMIT = 1e-6  # linear cells, the same; what the simulator's own arithmetic leaves is below 1e-9
 PARTS = ("seen", "unseen_vectors", "unseen_weights")
+SPLIT = "vectors with odd numbers of the arrays with even numbers, and all of the arrays with odd numbers"
 
 # Where the search starts: far from the configured values, so that it is the data that say them.
-_START = {"r_wire_row": 5.0, "r_wire_column": 5.0, "r_driver": 30.0, "r_clamp": 30.0, "v_0": 1.0}
-_UNITS = {**dict.fromkeys(RESISTANCES, "ohm"), "v_0": "V"}
+_START = {"r_wire_row": 5.0, "r_wire_column": 5.0, "r_driver": 30.0, "r_clamp": 30.0, "v_0": 1.0, "gain": 0.5}
+_UNITS = {**dict.fromkeys(RESISTANCES, "ohm"), "v_0": "V", "gain": "1"}
 _DESCRIPTIONS = {
     "r_wire_row": "resistance of one segment of a word line",
     "r_wire_column": "resistance of one segment of a bit line",
     "r_driver": "resistance of a word line's driver",
     "r_clamp": "input resistance of a bit line's clamp",
     "v_0": "voltage of the cells' sinh law, with what the polynomial leaves out",
+    "gain": "currents of sinh cells over those of linear ones",
 }
 
 
@@ -47,17 +53,19 @@ def fit(
     data: xr.Dataset,
     *,
     allow_failed: bool = False,
+    form: str | None = None,
     limit: float = ERROR_LIMIT,
     linear_limit: float = LINEAR_ERROR_LIMIT,
 ) -> CrossbarModel:
     """Fit the model of `behaviour` to a data set of `characterise`.
 
-    The four resistances are fitted to the arrays of linear cells, then V_0 to those of sinh cells. The intervals
-    follow from the residuals and so hold for random ones; those of V_0 do not cover the model's truncation.
+    The four resistances are fitted to the arrays of linear cells, then V_0 (or the gain, by `form` of
+    `behaviour.FORMS`) to those of sinh cells.
 
     Raises CosimError when too little is there to fit and to judge, or when points failed and `allow_failed` is not
     set.
     """
+    form = chosen_form(form, FORMS)
     if "current" not in data:
         raise CosimError("a model is fitted to currents, which this data set does not hold", key="measurements")
     if data["current"].dims != ("law", "array", "vector", "column"):
@@ -65,17 +73,13 @@ def fit(
             "a model holds for one condition, and this data set has several",
             key="current", value=data["current"].dims, allowed="law, array, vector, column",
         )  # fmt: skip
-    failed = int((~_simulated(data)).sum())
-    if failed and not allow_failed:
-        raise CosimError(
-            f"{failed} of {_simulated(data).size} sweeps of this data set failed; a fit without them may be biased"
-            " (--allow-failed fits the rest)"
-        )
+    simulated = _simulated(data)
+    refuse_failed(int((~simulated).sum()), simulated.size, "sweeps", allow_failed)
     stored = config_of(data)
     config = CrossbarConfig(**{key: value for key, value in stored.items() if key in CrossbarConfig.model_fields})
     v_g = float(stored["v_g"])
     sweeps = _sweeps(data)
-    for cell in ("linear", "sinh"):
+    for cell in QUANTITIES:
         numbers = [each.number for each in sweeps if each.cell == cell]
         if len({number % 2 for number in numbers}) < 2:
             raise CosimError(
@@ -86,34 +90,75 @@ def fit(
     sinh = [each for each in sweeps if each.cell == "sinh"]
     parameters = _fit(RESISTANCES, linear, lambda sweep, values: _linear_currents(sweep, values.tolist()))
     resistances = tuple(_number(parameters[name]) for name in RESISTANCES)
-    parameters |= _fit(
-        ("v_0",), sinh, lambda sweep, values: _sinh_currents(sweep, resistances, float(values[0]), v_g, config.v_read)
-    )
-    comparison = _compare(sweeps, resistances, _number(parameters["v_0"]), v_g, config.v_read)
+    if form == "linear":
+        plain = {each.number: _linear_currents(each, resistances) for each in sinh}
+        parameters |= _fit(("gain",), sinh, lambda sweep, values: values[0] * plain[sweep.number])
+    else:
+        parameters |= _fit(
+            ("v_0",), sinh,
+            lambda sweep, values: _sinh_currents(sweep, resistances, float(values[0]), v_g, config.v_read),
+        )  # fmt: skip
+    comparison = _compare(sweeps, parameters, v_g, config.v_read)
+    errors = errors_of(_residuals(comparison, form, {"sinh": limit, "linear": linear_limit}))
     return CrossbarModel(
         config=config,
+        form=form,
         parameters=parameters,
         v_g=v_g,
-        error=_held_out(comparison, "sinh", limit),
-        error_linear=_held_out(comparison, "linear", linear_limit),
+        errors=errors,
         domain=_domain(sweeps),
-        errors={cell: {part: _size(comparison, cell, (part,)) for part in PARTS} for cell in ("linear", "sinh")},
+        parts={cell: {part: _size(comparison, cell, part) for part in PARTS} for cell in ("linear", "sinh")},
         provenance=origin_of(data),
     )
 
 
 def compare(model: CrossbarModel, data: xr.Dataset) -> Comparison:
     """The model's prediction for every simulated current of a data set."""
-    return _compare(_sweeps(data), model.resistances, model.value("v_0"), model.v_g, model.config.v_read)
+    return _compare(_sweeps(data), model.parameters, model.v_g, model.config.v_read)
 
 
-def _compare(sweeps: list[_Sweep], resistances: tuple[float, ...], v_0: float, v_g: float, v_read: float) -> Comparison:
+def residuals(model: CrossbarModel, data: xr.Dataset) -> tuple[Residuals, ...]:
+    """What the model's stated errors come from: currents of sinh and of linear cells, relative to full scale."""
+    limits = {cell: model.errors[quantity].limit for cell, quantity in QUANTITIES.items()}
+    return _residuals(compare(model, data), model.form, limits)
+
+
+def _residuals(comparison: Comparison, form: str, limits: Mapping[str, float]) -> tuple[Residuals, ...]:
+    found = []
+    for cell, quantity in QUANTITIES.items():
+        chosen = comparison.cells == cell
+        simulated, error, part = (
+            each[chosen] for each in (comparison.simulated, comparison.error, comparison.part)
+        )  # fmt: skip
+        found.append(
+            Residuals(
+                quantity=quantity,
+                reference=simulated,
+                predicted=simulated + error,
+                error=error,
+                unit="of full scale",
+                held_out=part != "seen",
+                x=simulated,
+                x_label="simulated current [of full scale]",
+                limit=limits[cell],
+                split=SPLIT,
+                parameters=len(RESISTANCES) + (cell == "sinh"),
+                part=np.char.replace(part, "_", " "),
+            )
+        )
+    return tuple(found)
+
+
+def _compare(sweeps: list[_Sweep], parameters: Mapping[str, Parameter], v_g: float, v_read: float) -> Comparison:
+    resistances = tuple(_number(parameters[name]) for name in RESISTANCES)
     cells, parts, simulated, errors = [], [], [], []
     for sweep in sweeps:
-        if sweep.cell == "linear":
-            predicted = _linear_currents(sweep, resistances)
+        if sweep.cell == "sinh" and "v_0" in parameters:
+            predicted = _sinh_currents(sweep, resistances, _number(parameters["v_0"]), v_g, v_read)
         else:
-            predicted = _sinh_currents(sweep, resistances, v_0, v_g, v_read)
+            predicted = _linear_currents(sweep, resistances)
+            if sweep.cell == "sinh":
+                predicted *= _number(parameters["gain"])
         cells.append(np.full(predicted.size, sweep.cell))
         parts.append(np.broadcast_to(sweep.parts[:, None], predicted.shape).ravel())
         simulated.append((sweep.currents / sweep.full_scale).ravel())
@@ -185,42 +230,40 @@ def _fit(
     """Least squares of the named parameters over the seen vectors of the even arrays; all are positive."""
     seen = [each for each in sweeps if each.number % 2 == 0]
     scales = np.array([_START[name] for name in names])
+    lowest = 0.05 if names == ("v_0",) else 0.0
 
-    def residuals(scaled: Array) -> Array:
-        parts = []
-        for sweep in seen:
-            error = (currents(sweep, scaled * scales) - sweep.currents) / sweep.full_scale
-            parts.append(error[sweep.parts == "seen"].ravel())
-        return np.concatenate(parts)
+    def solve(chosen: list[_Sweep], start: Array) -> Any:
+        def error_of(scaled: Array) -> Array:
+            parts = []
+            for sweep in chosen:
+                error = (currents(sweep, scaled * scales) - sweep.currents) / sweep.full_scale
+                parts.append(error[sweep.parts == "seen"].ravel())
+            return np.concatenate(parts)
 
-    lowest = 0.0 if names == RESISTANCES else 0.05
-    found = least_squares(residuals, np.ones(len(names)), bounds=(lowest, np.inf), ftol=1e-15, xtol=1e-12, gtol=1e-15)
-    if not found.success:
-        raise CosimError(f"the fit did not converge: {found.message}")
-    freedom = len(found.fun) - len(found.x)
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * (found.fun @ found.fun) / freedom
-    reach = stats.t.ppf(0.975, freedom) * np.sqrt(np.diag(covariance))
-    return {
-        name: Parameter(
-            float(value * scale), _UNITS[name], float((value - half) * scale), float((value + half) * scale),
-            _DESCRIPTIONS[name],
+        found = least_squares(error_of, start, bounds=(lowest, np.inf), ftol=1e-15, xtol=1e-12, gtol=1e-15)
+        if not found.success:
+            raise CosimError(f"the fit did not converge: {found.message}")
+        return found
+
+    found = solve(seen, np.ones(len(names)))
+    if len(seen) > 1:
+        estimate = jackknife(
+            lambda mask: solve([seen[k] for k in np.flatnonzero(mask)], found.x).x, np.arange(len(seen))
         )
-        for name, value, half, scale in zip(names, found.x, reach, scales, strict=True)
-    }  # fmt: skip
+        low, high = estimate.low, estimate.high
+    else:
+        freedom = len(found.fun) - len(found.x)
+        covariance = np.linalg.pinv(found.jac.T @ found.jac) * (found.fun @ found.fun) / freedom
+        reach = stats.t.ppf(0.975, freedom) * np.sqrt(np.diag(covariance))
+        low, high = found.x - reach, found.x + reach
+    return {
+        name: Parameter(float(value * scale), _UNITS[name], float(a * scale), float(b * scale), _DESCRIPTIONS[name])
+        for name, value, a, b, scale in zip(names, found.x, low, high, scales, strict=True)
+    }
 
 
-def _held_out(comparison: Comparison, cell: str, limit: float) -> ModelError:
-    size = _size(comparison, cell, PARTS[1:])
-    return ModelError(
-        **size,
-        unit="relative to full scale",
-        limit=limit,
-        held_out="vectors with odd numbers of the arrays with even numbers, and all of the arrays with odd numbers",
-    )
-
-
-def _size(comparison: Comparison, cell: str, parts: tuple[str, ...]) -> dict[str, Any]:
-    error = comparison.error[(comparison.cells == cell) & np.isin(comparison.part, parts)]
+def _size(comparison: Comparison, cell: str, part: str) -> dict[str, Any]:
+    error = comparison.error[(comparison.cells == cell) & (comparison.part == part)]
     return {
         "rms": float(np.sqrt(np.mean(error**2))),
         "maximum": float(np.abs(error).max()),

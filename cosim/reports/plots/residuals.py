@@ -58,7 +58,9 @@ def _over_x(axes: Axes, found: Residuals) -> None:
         for side in (-1, 1):
             axes.axhline(side * found.limit, color=INK, lw=0.9, ls="--", label="limit of the rms" if side > 0 else None)
     _logarithmic_where_wide(axes, found)
-    axes.legend(loc="best", fontsize=7.5, markerscale=1.5)
+    axes.legend(
+        loc="best", fontsize=7.5, markerscale=1.5, frameon=True, framealpha=0.8, facecolor=PAPER, edgecolor="none"
+    )
 
 
 def _distribution(axes: Axes, found: Residuals) -> None:

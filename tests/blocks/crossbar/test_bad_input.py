@@ -21,7 +21,8 @@ def model() -> CrossbarModel:
     parameters = {name: Parameter(value, "ohm") for name, value in values.items()} | {"v_0": Parameter(0.43, "V")}
     error = ModelError(rms=1e-4, maximum=1e-3, unit="relative to full scale", points=1, limit=2e-3, held_out="none")
     wide = {"rows": (1, 128), "columns": (1, 128), "conductance": (0, 1), "voltage": (-1, 1)}
-    return CrossbarModel(CONFIG, parameters, 0.2, error, error, Domain(wide))
+    errors = {"sinh_current": error, "linear_current": error}
+    return CrossbarModel(CONFIG, "odd_powers", parameters, 0.2, errors, Domain(wide))
 
 
 def changed(values: np.ndarray, entry: float) -> np.ndarray:
