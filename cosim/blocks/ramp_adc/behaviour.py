@@ -220,10 +220,13 @@ class RampAdcModel:
             levels = ramp_periods(chip.ramp, chip.bias, chip.bias_sign, config, chip.pulse).thresholds
             self.domain.check("level", levels)
         kept = {name: each for name, each in self.parameters.items() if not name.endswith("_energy")}
-        signs = chip.bias_signs
+        signs, cells = chip.bias_signs, np.concatenate([chip.ramp, chip.bias])
+        # The law knows the ramp alone, and the ramp's equation holds for any conductance.
+        low, high = self.domain.limits["conductance"]
+        reach = {"conductance": (min(low, 0.5 * float(cells.min())), max(high, 1.1 * float(cells.max())))}
         return replace(
-            self, config=config, ramp_target=chip.ramp, bias_target=chip.bias,
-            bias_sign=int(signs[0]) if len(set(signs.tolist())) == 1 else signs, gain=design.gain(config.v_read),
+            self, domain=Domain(self.domain.limits | reach), config=config, ramp_target=chip.ramp,
+            bias_target=chip.bias, bias_sign=int(signs[0]) if len(set(signs.tolist())) == 1 else signs, gain=design.gain(config.v_read),
             pulse=chip.pulse, parameters=kept,
         )  # fmt: skip
 
