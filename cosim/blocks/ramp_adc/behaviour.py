@@ -225,10 +225,16 @@ class RampAdcModel:
         low, high = self.domain.limits["conductance"]
         reach = {"conductance": (min(low, 0.5 * float(cells.min())), max(high, 1.1 * float(cells.max())))}
         return replace(
-            self, domain=Domain(self.domain.limits | reach), config=config, ramp_target=chip.ramp,
-            bias_target=chip.bias, bias_sign=int(signs[0]) if len(set(signs.tolist())) == 1 else signs, gain=design.gain(config.v_read),
-            pulse=chip.pulse, parameters=kept,
-        )  # fmt: skip
+            self,
+            config=config,
+            ramp_target=chip.ramp,
+            bias_target=chip.bias,
+            bias_sign=int(signs[0]) if len(set(signs.tolist())) == 1 else signs,
+            gain=design.gain(config.v_read),
+            pulse=chip.pulse,
+            parameters=kept,
+            domain=Domain(self.domain.limits | reach),
+        )
 
     def at_condition(self, corner: str, temperature: float, v_dd: float) -> RampAdcModel:
         """The same converter under another condition; as `at`, and without a word on the domain."""
