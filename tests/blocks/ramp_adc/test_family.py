@@ -8,13 +8,15 @@ import pytest
 import xarray as xr
 
 from cosim.blocks.domain import OutsideDomainWarning
+from cosim.blocks.over import combine
 from cosim.blocks.ramp_adc.behaviour import OffsetCurve, load_model
 from cosim.blocks.ramp_adc.conditions import Conditions, conditions_of, fit_table
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.blocks.ramp_adc.fitting import fit, offset_checks, residuals
 from cosim.blocks.ramp_adc.forms import FORMS, law_of
-from cosim.blocks.ramp_adc.points import parts_of
+from cosim.blocks.ramp_adc.points import parts_of, stored_config
+from cosim.blocks.registry import get_block
 from cosim.errors import CosimError
 from cosim.provenance import canonical_json
 
@@ -80,6 +82,15 @@ def test_temperatures_between_are_predicted(family: list[xr.Dataset], three_bits
         assert (np.abs(found - part.measured[n]) / part.lsb[n]).max() < 5e-3
     with pytest.warns(OutsideDomainWarning, match="v_dd"):
         model.at(v_dd=1.9)
+
+
+def test_one_data_set_over_conditions_is_the_same_as_several(family: list[xr.Dataset]) -> None:
+    configs = [stored_config(each) for each in family]
+    combined = combine(get_block("ramp_adc"), configs, ["temperature"], family)
+    assert combined.sizes["temperature"] == 3
+    whole, apart = fit(combined), fit(family)
+    assert whole.conditions == apart.conditions and whole.error == apart.error
+    assert whole.parameters == apart.parameters
 
 
 def test_another_converter_is_designed_anew(family: list[xr.Dataset]) -> None:
