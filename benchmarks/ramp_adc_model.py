@@ -80,7 +80,7 @@ def training(pool: SimulatorPool) -> Iterator[xr.Dataset]:
             yield one(1, 0.25, corner, 27.0, v_dd)
 
 
-SUPPLIES = (1.75, 1.89)
+SUPPLIES = (1.75,)
 
 
 def held_out(pool: SimulatorPool) -> Iterator[xr.Dataset]:

@@ -61,7 +61,10 @@ class Conditions:
 
 
 def conditions_of(points: Sequence[tuple[str, float, float]], nominal: float) -> Conditions:
-    """The corners of these (corner, temperature, V_DD), and the terms that every one of them can tell apart."""
+    """The corners of these (corner, temperature, V_DD), and the terms that every one of them can tell apart.
+
+    Raises CosimError when a temperature or supply was varied at some corners and not at others.
+    """
     corners = tuple(dict.fromkeys(corner for corner, _, _ in points))
     chosen: list[str] = []
     for name in TERMS:
@@ -72,6 +75,13 @@ def conditions_of(points: Sequence[tuple[str, float, float]], nominal: float) ->
     if not chosen:
         # One condition away from room temperature and nominal supply is told by a constant all the same.
         chosen = ["1"]
+    for term, key, at in (("t", "temperature", 1), ("v", "v_dd", 2)):
+        varied = [corner for corner in corners if len({point[at] for point in points if point[0] == corner}) > 1]
+        if varied and term not in chosen:
+            raise CosimError(
+                "this was varied at some corners, and not, or only together with another setting, at others",
+                key=key, value=varied, allowed="the same conditions at every corner, or one corner a model",
+            )  # fmt: skip
     return Conditions(corners, tuple(chosen), nominal)
 
 

@@ -159,7 +159,9 @@ def test_terms_that_conditions_can_tell_apart() -> None:
     three = [("TT", t, v) for t in (-40.0, 27.0, 125.0) for v in (1.7, 1.8, 1.9)]
     assert conditions_of(three, 1.8).terms == ("1", "t", "v", "t2", "v2", "tv")
     assert conditions_of([("TT", 27.0, 1.8), ("TT", 125.0, 1.8)], 1.8).terms == ("1", "t")
-    assert conditions_of([*three, ("SS", 27.0, 1.8)], 1.8).terms == ("1",)  # every corner has to tell them
+    assert conditions_of([("SS", 60.0, 1.7)], 1.8).terms == ("1",)
+    with pytest.raises(CosimError, match="varied at some corners"):  # every corner has to tell them
+        conditions_of([*three, ("SS", 27.0, 1.8)], 1.8)
     conditions = conditions_of(three, 1.8)
     wanted = np.array([1e-3 * np.exp(0.2 * (t - 27) / 100 - 0.1 * (v / 1.8 - 1) * 10) for _, t, v in three])
     table = fit_table(conditions, three, wanted, positive=True)
