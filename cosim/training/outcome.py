@@ -29,7 +29,8 @@ class Outcome:
     scaling: of its inputs, or None.
     dataset, checksum: what it was trained on; the checksum covers the test part's files too.
     metric: what `measure` gives, as in ReferenceMetadata.
-    measure: weights -> (value on the official test part, number of test examples).
+    measure: weights -> (value on the official test part, number of test examples); None for a trial, whose validation
+        stands in `facts`.
     curve: a row an epoch.
     facts: further plain entries of the log.
     """
@@ -40,7 +41,7 @@ class Outcome:
     dataset: str
     checksum: str
     metric: str
-    measure: Callable[[Arrays], tuple[float, int]]
+    measure: Callable[[Arrays], tuple[float, int]] | None
     curve: list[dict[str, float]]
     facts: dict[str, Any]
 

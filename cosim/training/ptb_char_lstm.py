@@ -43,7 +43,7 @@ class Recipe:
     hidden: int = 256
     batch: int = 64
     steps: int = 100
-    rate: float = 4e-3
+    rate: float = 3e-3
     warm_up: int = 1
     dropout: float = 0.05
     clip: float = 1.0

@@ -20,12 +20,12 @@ from cosim.progress import progress
 from cosim.training.outcome import Outcome, Told, with_settings
 from cosim.training.pytorch import require_torch
 
-# network -> (module with RECIPE and train, name of the recipe in it)
+# network -> its module, with RECIPE and train(recipe, seed, device, seconds, told)
 NETWORKS = {
-    "har_lstm": ("cosim.training.sequence_lstm", "HAR"),
-    "fsdd_lstm": ("cosim.training.sequence_lstm", "FSDD"),
-    "ptb_char_lstm": ("cosim.training.ptb_char_lstm", "RECIPE"),
-    "cifar10_resnet32": ("cosim.training.cifar10_resnet", "RECIPE"),
+    "har_lstm": "cosim.training.har_lstm",
+    "fsdd_lstm": "cosim.training.fsdd_lstm",
+    "ptb_char_lstm": "cosim.training.ptb_char_lstm",
+    "cifar10_resnet32": "cosim.training.cifar10_resnet",
 }
 
 
@@ -45,7 +45,8 @@ def train_reference(
     """Train a float reference, measure it once on the official test part, and write it.
 
     Files in the folder `output`: NETWORK_float32.safetensors, NETWORK_float16.safetensors (see
-    cosim.networks.reference), NETWORK.json (the report).
+    cosim.networks.reference), NETWORK.json (the report). A recipe with `held_out` is a trial: examples of the training
+    part are kept apart and measured instead of the test part.
 
     device: "cpu" or "cuda"; None: cuda where there is one. epochs: instead of the recipe's. minutes: limit of the
     training's wall time, into which the epochs are fitted. settings: numbers of the recipe to change. deterministic:
@@ -53,7 +54,7 @@ def train_reference(
     after each epoch.
 
     Returns the report, plain numbers for JSON: "network", "command", "seed", "device", "torch", "recipe", "config",
-    "metric", "float32" and "float16" (the metric on the test part), "examples", "epochs", "seconds" (training),
+    "metric", "float32" and "float16" (the metric on the test part; None for a trial), "examples", "epochs", "seconds" (training),
     "epoch_seconds" (median), "curve", "files" (precision -> path), and the network's own facts.
 
     Raises CosimError for a wrong argument, missing data, and with the cure when PyTorch is not there.
@@ -69,12 +70,11 @@ def train_reference(
 
     from cosim.training.hardware import chosen_device, device_name, repeatable
 
-    module_name, recipe_name = NETWORKS[network]
-    module = importlib.import_module(module_name)
+    module = importlib.import_module(NETWORKS[network])
     changed = dict(settings or {})
     if epochs is not None:
         changed["epochs"] = epochs
-    recipe = with_settings(getattr(module, recipe_name), changed)
+    recipe = with_settings(module.RECIPE, changed)
     if recipe.epochs < 1:
         raise CosimError("training needs at least one epoch", key="epochs", value=recipe.epochs, allowed="1 or more")
     place = chosen_device(device)
@@ -92,7 +92,7 @@ def train_reference(
     made = {**changed, "epochs": done}  # with a time limit the number of epochs is only known now
     report: dict[str, Any] = {
         "network": network,
-        "command": _command(network, seed, place.type, made, getattr(module, recipe_name), deterministic),
+        "command": _command(network, seed, place.type, made, module.RECIPE, deterministic),
         "seed": seed,
         "device": device_name(place),
         "torch": torch.__version__,
@@ -118,8 +118,10 @@ def train_reference(
     return report
 
 
-def _measured(outcome: Outcome, precision: Precision) -> tuple[float, int]:
-    """The metric with the weights as a file of that precision gives them back."""
+def _measured(outcome: Outcome, precision: Precision) -> tuple[float | None, int]:
+    """The metric with the weights as a file of that precision gives them back; None for a trial."""
+    if outcome.measure is None:
+        return None, 0
     stored = rounded(outcome.arrays, precision)
     return outcome.measure({name: array.astype(np.float32) for name, array in stored.items()})
 
