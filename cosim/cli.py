@@ -227,9 +227,7 @@ def train(
     form: Annotated[
         str | None, typer.Option(help="Of digits_lstm: float, qat (quantisation-aware) or both (default).")
     ] = None,
-    bits: Annotated[
-        int | None, typer.Option(help="Of digits_lstm: bits of converters and weights; default 5.")
-    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Of digits_lstm: bits of converters and weights; default 5.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and noise.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each form; default: the recipe's.")] = None,
     w_max: Annotated[

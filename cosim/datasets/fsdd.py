@@ -42,8 +42,8 @@ SOURCE = Source(
 def load_fsdd(part: str = "test", folder: Path | None = None) -> Part:
     """The test part (300 recordings) or the training part (2,700).
 
-    inputs: float32, shape (n, 50, 40): recording, frame of 20 ms, MFCC of 40 mel bands (see `mfcc`); cut after one
-    second, silence where it is shorter. groups: the speaker, place in SPEAKERS.
+    inputs: float32, shape (n, 50, 40): recording, frame of 20 ms, MFCC of 40 mel bands (see `mfcc`); cut after
+    0.98 s, silence where it is shorter. groups: the speaker, place in SPEAKERS.
 
     `folder` holds the recordings; default: below COSIM_DATA or in the cache, else downloaded. Raises CosimError for
     missing, truncated and foreign files.

@@ -52,9 +52,13 @@ def load_har(part: str = "test", folder: Path | None = None, *, official: bool =
     labels = _integers(files[-2], len(CLASSES))
     subjects = _integers(files[-1], SUBJECTS)
     if official and len(labels) != COUNTS[part]:
-        raise CosimError("not the official number of windows", file=files[-2], value=len(labels), allowed=COUNTS[part])
+        raise CosimError(
+            "not the official number of windows", file=files[-2], value=len(labels), allowed=str(COUNTS[part])
+        )
     if len(subjects) != len(labels):
-        raise CosimError("another number of windows than labels", file=files[-1], value=len(subjects), allowed=len(labels))
+        raise CosimError(
+            "another number of windows than labels", file=files[-1], value=len(subjects), allowed=str(len(labels))
+        )
     inputs = np.stack([_series(path, len(labels)) for path in series], axis=2)
     return Part(inputs, labels - 1, CLASSES, subjects, f"har/{part}", RULE, checksum_of(files))
 

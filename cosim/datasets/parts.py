@@ -109,9 +109,7 @@ def held_out(labels: NDArray[np.int64], share: float, seed: int) -> tuple[NDArra
     return rest, drawn
 
 
-def held_out_groups(
-    groups: NDArray[np.int64], share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def held_out_groups(groups: NDArray[np.int64], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(rest, held out): positions, ascending; whole groups, rint(share x their number), at least one.
 
     Drawn are those with the smallest raw words of PCG64(seed). Raises CosimError for a single group.

@@ -33,7 +33,7 @@ def read_wav(path: Path, rate: int) -> NDArray[np.float32]:
         )
     if count == 0 or len(content) != 2 * count:
         raise CosimError(f"truncated: {len(content) // 2} of {count} samples", file=path)
-    return np.frombuffer(content, "<i2").astype(np.float32) / 32768
+    return np.frombuffer(content, "<i2").astype(np.float32) / np.float32(32768)
 
 
 def fitted(signal: NDArray[np.float32], samples: int) -> NDArray[np.float32]:

@@ -90,8 +90,9 @@ def fetch(source: Source) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(Path(work) / "files" / source.archive_folder, target)
     except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CosimError(
-            f"cannot fetch the data set '{source.name}' from {source.url}: {error}. Where you have its files,"
+            f"cannot fetch the data set '{source.name}' from {source.url}: {reason}. Where you have its files,"
             f" set COSIM_DATA to the folder that holds '{source.folder}'"
         ) from error
     return target

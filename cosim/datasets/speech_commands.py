@@ -69,7 +69,7 @@ def load_speech_commands(part: str = "test", folder: Path | None = None, *, offi
     lists = {name: _read_list(place, file) for name, file in LISTS.items()}
     names = sorted(path.relative_to(place).as_posix() for path in place.glob("[!_]*/*.wav"))
     if official and len(names) != RECORDINGS:
-        raise CosimError("not the official number of recordings", file=place, value=len(names), allowed=RECORDINGS)
+        raise CosimError("not the official number of recordings", file=place, value=len(names), allowed=str(RECORDINGS))
     elsewhere = set().union(*lists.values())
     missing = sorted(elsewhere - set(names))
     if missing:

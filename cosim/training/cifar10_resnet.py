@@ -78,12 +78,17 @@ def train(recipe: Recipe, seed: int, device: torch.device, seconds: float | None
         some = torch.randperm(len(part), generator=torch.Generator().manual_seed(seed))[: recipe.images].numpy()
         part = part.take(some, "cifar10/some")
     if len(part) < recipe.batch:
-        raise CosimError("fewer images than a batch holds", key="batch", value=recipe.batch, allowed=len(part))
-    config = {"depth": recipe.depth, "width": recipe.width, "classes": len(part.classes)}
-    model = CifarResNet(**config).to(device, memory_format=torch.channels_last)
+        raise CosimError(
+            "fewer images than a batch holds", key="batch", value=recipe.batch, allowed=f"1 to {len(part)}"
+        )
+    config: dict[str, Any] = {"depth": recipe.depth, "width": recipe.width, "classes": len(part.classes)}
+    model = CifarResNet(**config).to(device).to(memory_format=torch.channels_last)
     images = Images.on(device, part.inputs, part.labels, mean, scale)
     step = Stepper(
-        model, recipe.batch, images.inputs(torch.zeros(1, dtype=torch.int64, device=device)), recipe.momentum,
+        model,
+        recipe.batch,
+        images.inputs(torch.zeros(1, dtype=torch.int64, device=device)),
+        recipe.momentum,
         recipe.weight_decay,
     )
     schedule = Schedule(recipe.epochs, recipe.rate, recipe.warm_up, seconds)
@@ -97,7 +102,7 @@ def train(recipe: Recipe, seed: int, device: torch.device, seconds: float | None
     def measure(arrays: Arrays) -> tuple[float, int]:
         judged = CifarResNet(**config)
         judged.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        judged.to(device, memory_format=torch.channels_last)
+        judged.to(device).to(memory_format=torch.channels_last)
         shown = Images.on(device, test.inputs, test.labels, mean, scale)
         return float(right_answers(judged, shown).double().mean()), len(test)
 

@@ -44,11 +44,12 @@ def repeatable(seed: int, deterministic: bool = True) -> Iterator[None]:
         torch.is_deterministic_algorithms_warn_only_enabled(),
         torch.backends.cudnn.benchmark,
         torch.backends.cudnn.deterministic,
-        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
     )
     try:
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # every element is written; filling costs launches
+        # Every element is written; filling costs launches.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.deterministic = deterministic
         torch.backends.cudnn.benchmark = not deterministic
         with torch.random.fork_rng():
@@ -57,7 +58,7 @@ def repeatable(seed: int, deterministic: bool = True) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before[2:4]
-        torch.utils.deterministic.fill_uninitialized_memory = before[4]
+        torch.utils.deterministic.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined]
 
 
 MARGIN = 0.03  # of the time limit
@@ -67,8 +68,8 @@ MARGIN = 0.03  # of the time limit
 class Schedule:
     """A learning rate that rises linearly over the first epochs and falls along a cosine to zero at the end.
 
-    With `seconds` the number of epochs is fitted to the wall clock. When the rate has risen, the epochs that are left
-    are cut to what fits by the median time of those done, with MARGIN; should later ones take longer, they are cut
+    With `seconds` the number of epochs is fitted to the wall clock. When the rate has risen (two epochs at least), the
+    epochs that are left are cut to what fits by the median time of those done, with MARGIN; should later ones take longer, they are cut
     again, and the rest of the cosine is laid over them. Without a limit or a later cut it is the plain cosine.
 
     Attributes
@@ -118,9 +119,9 @@ class Schedule:
             self._phase += (1 - self._phase) / self._left
             self._left -= 1
         self.done += 1
-        if self.seconds is None:
+        if self.seconds is None or self.done < max(self.warm_up, 2):  # the first epoch's time says little
             return
-        recent = sorted(self.times[1:] or self.times)  # the first one warms up libraries
+        recent = sorted(self.times[1:])  # the first one warms up libraries
         typical = recent[len(recent) // 2]
         falling = self._phase > 0
         limit = self.seconds if falling else self.seconds * (1 - MARGIN)

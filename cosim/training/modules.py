@@ -54,8 +54,8 @@ def remember_at_first(lstm: nn.LSTM) -> None:
     """Bias 1 on the forget gate (R. Jozefowicz et al., ICML 2015); torch adds its two biases, so one is 0."""
     hidden = lstm.hidden_size
     with torch.no_grad():
-        lstm.bias_ih_l0[hidden : 2 * hidden] = 1.0
-        lstm.bias_hh_l0[hidden : 2 * hidden] = 0.0
+        for name, value in (("bias_ih_l0", 1.0), ("bias_hh_l0", 0.0)):
+            lstm.get_parameter(name)[hidden : 2 * hidden] = value
 
 
 class BasicBlock(nn.Module):
@@ -93,7 +93,9 @@ class CifarResNet(nn.Module):
     def __init__(self, depth: int = 32, width: float = 1.0, classes: int = 10) -> None:
         super().__init__()
         if depth < 8 or (depth - 2) % 6:
-            raise CosimError("a ResNet of this form has 6n + 2 layers", key="depth", value=depth, allowed="8, 14, 20 ..")
+            raise CosimError(
+                "a ResNet of this form has 6n + 2 layers", key="depth", value=depth, allowed="8, 14, 20 .."
+            )
         channels = [round(16 * 2**stage * width) for stage in range(3)]
         if channels[0] < 1:
             raise CosimError("too narrow", key="width", value=width, allowed="1/16 or more")

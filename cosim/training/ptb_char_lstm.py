@@ -44,7 +44,7 @@ class Recipe:
     batch: int = 64
     steps: int = 100
     rate: float = 3e-3
-    warm_up: int = 1
+    warm_up: int = 2
     dropout: float = 0.05
     clip: float = 1.0
     symbols: int = 0
@@ -103,7 +103,12 @@ def train(recipe: Recipe, seed: int, device: torch.device, seconds: float | None
         metric="bits_per_symbol",
         measure=measure,
         curve=curve,
-        facts={"validation_bits": best, "vocabulary": "sorted, <eos> first", "training_symbols": streams.numel(), **schedule.facts()},
+        facts={
+            "validation_bits": best,
+            "vocabulary": "sorted, <eos> first",
+            "training_symbols": streams.numel(),
+            **schedule.facts(),
+        },
     )
 
 

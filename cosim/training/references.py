@@ -54,8 +54,8 @@ def train_reference(
     after each epoch.
 
     Returns the report, plain numbers for JSON: "network", "command", "seed", "device", "torch", "recipe", "config",
-    "metric", "float32" and "float16" (the metric on the test part; None for a trial), "examples", "epochs", "seconds" (training),
-    "epoch_seconds" (median), "curve", "files" (precision -> path), and the network's own facts.
+    "metric", "float32" and "float16" (the metric on the test part; None for a trial), "examples", "epochs", "seconds"
+    (all of the training), "epoch_seconds" (median), "curve", "files" (precision -> path), and the network's own facts.
 
     Raises CosimError for a wrong argument, missing data, and with the cure when PyTorch is not there.
     """
