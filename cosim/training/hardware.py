@@ -69,8 +69,9 @@ class Schedule:
     """A learning rate that rises linearly over the first epochs and falls along a cosine to zero at the end.
 
     With `seconds` the number of epochs is fitted to the wall clock. When the rate has risen (two epochs at least), the
-    epochs that are left are cut to what fits by the median time of those done, with MARGIN; should later ones take longer, they are cut
-    again, and the rest of the cosine is laid over them. Without a limit or a later cut it is the plain cosine.
+    epochs that are left are cut to what fits by the median time of those done, with MARGIN; should later ones take
+    longer, they are cut again, and the rest of the cosine is laid over them. Without a limit or a later cut it is the
+    plain cosine.
 
     Attributes
     ----------

@@ -90,6 +90,7 @@ class Stepper:
             nesterov=momentum > 0,
             fused=True,
         )
+        self.rate = self.optimiser.param_groups[0]["lr"]
         self.graph: Any = None
         if self.cuda and graph:
             self._record()
