@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.files import write_atomically
 from cosim.provenance import canonical_json
+from cosim.resources import shipped
 
 SCHEMA = "cosim.reference/1"
 ENTRY = "cosim"  # in the file's metadata: a JSON object of the schema and the fields of ReferenceMetadata
@@ -160,3 +161,8 @@ def load_reference(path: str | Path) -> Reference:
         if not np.all(np.isfinite(array)):
             raise CosimError("a weight is not a finite number", file=path, key=name)
     return Reference(arrays, ReferenceMetadata(**entries))
+
+
+def shipped_reference(network: str) -> Reference:
+    """The float reference of that network that comes with cosim, rounded to float16; CosimError when none does."""
+    return load_reference(shipped(f"{network}_float16.safetensors"))

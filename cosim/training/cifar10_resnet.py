@@ -82,7 +82,7 @@ def train(recipe: Recipe, seed: int, device: torch.device, seconds: float | None
             "fewer images than a batch holds", key="batch", value=recipe.batch, allowed=f"1 to {len(part)}"
         )
     config: dict[str, Any] = {"depth": recipe.depth, "width": recipe.width, "classes": len(part.classes)}
-    model = CifarResNet(**config).to(device).to(memory_format=torch.channels_last)
+    model = CifarResNet(**config).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = Images.on(device, part.inputs, part.labels, mean, scale)
     step = Stepper(
         model,
@@ -102,7 +102,7 @@ def train(recipe: Recipe, seed: int, device: torch.device, seconds: float | None
     def measure(arrays: Arrays) -> tuple[float, int]:
         judged = CifarResNet(**config)
         judged.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        judged.to(device).to(memory_format=torch.channels_last)
+        judged.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         shown = Images.on(device, test.inputs, test.labels, mean, scale)
         return float(right_answers(judged, shown).double().mean()), len(test)
 

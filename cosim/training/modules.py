@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, pad, relu
 
-from cosim.errors import CosimError
+from cosim.errors import CosimError, did_you_mean
+from cosim.networks.reference import Reference
 
 
 class LstmClassifier(nn.Module):
@@ -124,3 +125,17 @@ MODULES: dict[str, type[nn.Module]] = {
     "ptb_char_lstm": LstmLanguageModel,
     "cifar10_resnet32": CifarResNet,
 }
+
+
+def module_of(reference: Reference) -> nn.Module:
+    """The reference's network with its weights, ready to answer (eval)."""
+    name = reference.metadata.network
+    if name not in MODULES:
+        raise CosimError(f"no such network.{did_you_mean(name, MODULES)}", key="network", value=name, allowed=MODULES)
+    module = MODULES[name](**reference.metadata.config)
+    try:
+        module.load_state_dict({key: torch.from_numpy(array) for key, array in reference.arrays.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CosimError(f"the weights do not fit the network '{name}': {reason}", key="network", value=name) from error
+    return module.eval()

@@ -349,6 +349,47 @@ def test_bad_input(network: str, arguments: dict[str, Any], message: str, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("toy_data")
+def test_a_module_of_a_file(tmp_path: Path) -> None:
+    from cosim.training.modules import module_of
+
+    settings = {**TINY["cifar10_resnet32"], "epochs": 1}
+    report = train_reference("cifar10_resnet32", tmp_path, device="cpu", settings=settings, label=None)
+    reference = load_reference(report["files"]["float32"])
+    module = module_of(reference)
+    assert not module.training
+    for name, value in module.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            np.testing.assert_array_equal(value.numpy(), reference.arrays[name])
+    broken = Reference({**reference.arrays, "head.bias": np.zeros(3, np.float32)}, reference.metadata)
+    with pytest.raises(CosimError, match=r"do not fit the network.*head\.bias"):
+        module_of(broken)
+    with pytest.raises(CosimError, match="no such network"):
+        module_of(Reference({}, metadata()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["har_lstm", "fsdd_lstm"])
+def test_shipped_weights_are_as_good_as_they_say(network: str) -> None:
+    """The official test part, through torch: the accuracy in the file to the last example."""
+    from cosim.datasets import fsdd, har
+    from cosim.datasets.sources import present
+    from cosim.networks.reference import shipped_reference
+    from cosim.training.modules import module_of
+
+    source, load = {"har_lstm": (har.SOURCE, har.load_har), "fsdd_lstm": (fsdd.SOURCE, fsdd.load_fsdd)}[network]
+    if present(source) is None:
+        pytest.skip(f"the data set '{source.name}' is not on this machine")
+    reference = shipped_reference(network)
+    part = load("test")
+    assert reference.scaling is not None
+    with torch.no_grad():
+        answers = module_of(reference)(torch.from_numpy(reference.scaling.apply(part.inputs))).argmax(dim=1)
+    # Another machine adds in another order: one example may lie on the edge.
+    found = float((answers.numpy() == part.labels).mean())
+    assert found == pytest.approx(reference.metadata.value, abs=1.5 / len(part))
+
+
 def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(CosimError, match="finds no GPU"):
