@@ -39,13 +39,13 @@ class Recipe:
     symbols: training characters used, the first ones; 0 for all. Also limits the other texts; for trials.
     """
 
-    epochs: int = 30
+    epochs: int = 18
     hidden: int = 256
-    batch: int = 64
-    steps: int = 100
-    rate: float = 3e-3
+    batch: int = 32
+    steps: int = 64
+    rate: float = 4e-3
     warm_up: int = 2
-    dropout: float = 0.05
+    dropout: float = 0.0
     clip: float = 1.0
     symbols: int = 0
 
