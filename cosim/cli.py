@@ -220,24 +220,79 @@ def regenerate(
 
 @app.command()
 def train(
-    network: Annotated[str, typer.Argument(help="Network to train: digits_lstm.")],
-    form: Annotated[str, typer.Option(help="float, qat (quantisation-aware) or both.")] = "both",
-    bits: Annotated[int, typer.Option(help="Bits of converters and weights.")] = 5,
+    network: Annotated[
+        str,
+        typer.Argument(help="digits_lstm, or a float reference: har_lstm, fsdd_lstm, ptb_char_lstm, cifar10_resnet32."),
+    ],
+    form: Annotated[
+        str | None, typer.Option(help="Of digits_lstm: float, qat (quantisation-aware) or both (default).")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Of digits_lstm: bits of converters and weights; default 5.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and noise.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each form; default: the recipe's.")] = None,
-    w_max: Annotated[float | None, typer.Option(help="Largest weight, which the conductance window holds.")] = None,
-    weight_noise: Annotated[
-        float | None, typer.Option(help="Sigma of the weight noise in training, relative to w_max.")
+    w_max: Annotated[
+        float | None, typer.Option(help="Of digits_lstm: largest weight, which the conductance window holds.")
     ] = None,
+    weight_noise: Annotated[
+        float | None, typer.Option(help="Of digits_lstm: sigma of the weight noise in training, relative to w_max.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Of a float reference: cpu or cuda; default: cuda where there is one.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Of a float reference: limit of the training; the epochs are fitted to it.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Of a float reference: a number of the recipe, e.g. --set width=0.5; repeatable."),
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Of a float reference: algorithms that may not repeat to the last bit.")
+    ] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the weights.")] = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Train a network's float and quantisation-aware weights (needs PyTorch: extra `train`)."""
+    """Train a network's weights on its data set (needs PyTorch: extra `train`)."""
     from cosim.commands import train as command
+    from cosim.commands.common import pairs
 
-    options = {"epochs": epochs, "w_max": w_max, "weight_noise": weight_noise}
-    given = {name: value for name, value in options.items() if value is not None}
-    command.train(network, form, bits, seed, output, given, as_json)
+    own = {"form": form, "bits": bits, "w_max": w_max, "weight_noise": weight_noise}
+    reference = {"device": device, "minutes": minutes, "settings": dict(pairs(settings, "--set")), "fast": fast}
+    command.train(network, seed, epochs, output, own, reference, as_json)
+
+
+data = typer.Typer(help="Data sets: list, fetch, check.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@data.command("list")
+def list_data(as_json: AsJson = False) -> None:
+    """The data sets, and where they are on this machine."""
+    from cosim.commands import data as command
+
+    command.show_list(as_json)
+
+
+@data.command("fetch")
+def fetch_data(
+    names: Annotated[list[str], typer.Argument(help="Data sets; cosim data list names them.")], as_json: AsJson = False
+) -> None:
+    """Download data sets from their official addresses, where they are not on this machine."""
+    from cosim.commands import data as command
+
+    command.fetch(names, as_json)
+
+
+@data.command("check")
+def check_data(
+    names: Annotated[list[str] | None, typer.Argument(help="Data sets; default: all that are here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read data sets whole and say whether they are what they should be; exit code 1 if one is not."""
+    from cosim.commands import data as command
+
+    if not command.check(names or [], as_json):
+        raise typer.Exit(1)
 
 
 @app.command()

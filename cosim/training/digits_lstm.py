@@ -30,6 +30,7 @@ from cosim.progress import progress as progress_bar
 from cosim.tiles.config import TileConfig
 from cosim.tiles.quantise import checked_bits, dac_codes, dac_values, quantise_weights
 from cosim.tiles.quantised import IdealTile, QuantisedTile
+from cosim.training.pytorch import require_torch
 from cosim.training.recipe import NOISE_DRAWS, RECIPES, W_MAX, WEIGHT_NOISE
 
 HIDDEN = 32
@@ -158,14 +159,6 @@ def train_command(
         a, b = results["float"].correct, results["qat"].correct
         report["paired"] = {"only_a": int(np.sum(a & ~b)), "only_b": int(np.sum(b & ~a)), "total": len(a)}
     return report
-
-
-def require_torch() -> None:
-    """CosimError with the cure when PyTorch is not installed."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise CosimError("training needs PyTorch, which is not here; the cure: pip install 'cosim[train]'") from error
 
 
 def digits_network(weights: LstmWeights, bits: int | None) -> LstmNetwork:
