@@ -60,19 +60,24 @@ def offset_mean(part: Part) -> float:
 
 
 def _each(parts: list[Part]) -> dict[str, Array]:
-    """One value of each statistic under each condition."""
+    """One value of each statistic under each condition; NaN where the part does not tell it.
+
+    Sigma comes from populations alone where there are any. Energies are those of the first part's read voltage.
+    """
+    populated = any("population_offset" in part.data for part in parts)
     found: dict[str, list[float]] = {name: [] for name in DESCRIPTIONS}
     for part in parts:
         found["offset_mean"].append(offset_mean(part))
-        found["offset_sigma"].append(
-            float(offsets_fitted(part).std(ddof=1)) if len(offsets_fitted(part)) > 1 else np.nan
-        )
+        offsets = offsets_fitted(part)
+        tells = len(offsets) > 1 and ("population_offset" in part.data or not populated)
+        found["offset_sigma"].append(float(offsets.std(ddof=1)) if tells else np.nan)
         noise = part.data["comparator_noise"].values if "comparator_noise" in part.data else np.nan
         found["comparator_noise"].append(float(noise))
         for name in ("comparator_energy", "ramp_energy"):
             energies = part.data[name].values[chip_rows(part)]
+            told = energies.size and np.isfinite(energies).all() and part.config.v_read == parts[0].config.v_read
             # Where the energy was not measured, the model states none.
-            found[name].append(float(energies.mean()) if energies.size and np.isfinite(energies).all() else np.nan)
+            found[name].append(float(energies.mean()) if told else np.nan)
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -87,7 +92,14 @@ def statistics(parts: list[Part], conditions: Conditions | None) -> dict[str, Pa
                 parameters[name] = Parameter(float(values[0]), unit, low, high, text)
             continue
         table = fit_table(conditions, [part.condition for part in parts], values, name in POSITIVE)
-        if np.isfinite(table).all():
+        if not np.isfinite(table).all():
+            continue
+        if name == "offset_sigma":  # the same comparators under all conditions, so one factor for all
+            known = np.isfinite(values)
+            count = min(len(offsets_fitted(part)) for part, each in zip(parts, known, strict=True) if each)
+            lower, upper = (np.column_stack([table[:, 0] * end, table[:, 1:]]) for end in spread_interval(1.0, count))
+            parameters[name] = Parameter(_rows(table), unit, _rows(lower), _rows(upper), text)
+        else:
             parameters[name] = Parameter(_rows(table), unit, None, None, text)
     return parameters
 
