@@ -42,7 +42,8 @@ Array = NDArray[np.float64]
 
 TRIP_PARAMETERS = ("a", "b", "l0", "l1", "l2")
 UNITS = { "a": "V", "b": "1", "l0": "1", "l1": "1/V", "l2": "1/V",
-         "offset_mean": "V", "offset_sigma": "V", "comparator_energy": "J", "ramp_energy": "J"}  # fmt: skip
+         "offset_mean": "V", "offset_sigma": "V", "comparator_noise": "V",
+         "comparator_energy": "J", "ramp_energy": "J"}  # fmt: skip
 DESCRIPTIONS = {
     "a": "overdrive to trip within a clock",
     "b": "its dependence on the common mode",
@@ -51,6 +52,7 @@ DESCRIPTIONS = {
     "l2": "its dependence on the step",
     "offset_mean": "static offset of the comparator without mismatch",
     "offset_sigma": "standard deviation of the comparators' static offset",
+    "comparator_noise": "rms noise at the input of the comparator without mismatch",
     "comparator_energy": "supply energy of one comparator in a conversion, without its bias generator",
     "ramp_energy": "energy dissipated in the cells of the ramp column in a conversion, shared by all columns",
 }

@@ -224,6 +224,9 @@ def _statistics(data: xr.Dataset) -> dict[str, Parameter]:
         "offset_mean": _parameter("offset_mean", float(mean)),
         "offset_sigma": _parameter("offset_sigma", float(sigma), float(ends[0]), float(ends[1])),
     }
+    noise = float(data["comparator_noise"]) if "comparator_noise" in data else np.nan
+    if np.isfinite(noise):
+        parameters["comparator_noise"] = _parameter("comparator_noise", noise)
     for name in ("comparator_energy", "ramp_energy"):
         energies = data[name].values[chips]
         if np.isfinite(energies).all():  # where the energy was not measured, the model states none

@@ -20,7 +20,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from cosim.blocks.ramp_adc.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, operation
+from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, operation
 
 ELEMENTS, ROWS = 0, 1
 """Streams of one key."""

@@ -1,7 +1,7 @@
 """Arithmetic on vectors of `LANES` numbers, written out for the compiler.
 
 Numba leaves it to LLVM to find out that a loop may run on vector registers. Where a loop selects, mixes widths of
-integers or is short, LLVM does not, or does so behind checks that cost more than the loop. A kernel of this block
+integers or is short, LLVM does not, or does so behind checks that cost more than the loop. A kernel of this package
 therefore builds its inner part from `Lanes`: each operator adds one instruction on a vector to the function that Numba
 is compiling. LLVM fits the vectors to the registers there are (AVX-512, AVX2, SSE, NEON); nothing here names one.
 
@@ -57,6 +57,9 @@ class Lanes:
     def __mul__(self, other: Lanes | float) -> Lanes:
         multiply = self.builder.fmul if self._real else self.builder.mul
         return self._make(multiply(self.value, self._with(other)))
+
+    def __truediv__(self, other: Lanes | float) -> Lanes:
+        return self._make(self.builder.fdiv(self.value, self._with(other)))
 
     def __lt__(self, other: Lanes | float) -> Lanes:
         """False where either is NaN."""
