@@ -1,4 +1,4 @@
-"""Arithmetic on vectors of `LANES` numbers, written out for the compiler.
+"""Arithmetic on vectors of numbers, written out for the compiler.
 
 Numba leaves it to LLVM to find out that a loop may run on vector registers. Where a loop selects, mixes widths of
 integers or is short, LLVM does not, or does so behind checks that cost more than the loop. A kernel of this package
@@ -18,7 +18,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 16
+LANES = 32
+"""Of a vector in most places: two or more registers, so that two chains of instructions run side by side."""
 WORD, SINGLE, DOUBLE, BYTE = ir.IntType(32), ir.FloatType(), ir.DoubleType(), ir.IntType(8)
 
 
@@ -34,10 +35,14 @@ class Lanes:
         """Type of one lane."""
         return self.value.type.element
 
+    @property
+    def lanes(self) -> int:
+        return int(self.value.type.count)
+
     def _with(self, other: Lanes | float) -> Any:
         if isinstance(other, Lanes):
             return other.value
-        return constant(self.builder, self.kind, other).value
+        return constant(self.builder, self.kind, other, self.lanes).value
 
     def _make(self, value: Any) -> Lanes:
         return Lanes(self.builder, value)
@@ -108,28 +113,32 @@ class Lanes:
 
     def at_least(self, least: float) -> Lanes:
         """`least` where this is below it, or NaN."""
-        bound = constant(self.builder, self.kind, least)
+        bound = constant(self.builder, self.kind, least, self.lanes)
         return (bound < self).select(self, bound)
 
     def at_most(self, most: float) -> Lanes:
-        return (self < most).select(self, constant(self.builder, self.kind, most))
+        return (self < most).select(self, constant(self.builder, self.kind, most, self.lanes))
 
     def real(self, kind: Any = SINGLE) -> Lanes:
         """Signed integers, or reals of the other precision, as reals."""
         if self.kind == kind:
             return self
         if not self._real:
-            return self._make(self.builder.sitofp(self.value, vector(kind)))
+            return self._make(self.builder.sitofp(self.value, vector(kind, self.lanes)))
         convert = self.builder.fpext if kind == DOUBLE else self.builder.fptrunc
-        return self._make(convert(self.value, vector(kind)))
+        return self._make(convert(self.value, vector(kind, self.lanes)))
+
+    def whole(self) -> Lanes:
+        """Reals as 32-bit integers, towards zero."""
+        return self._make(self.builder.fptosi(self.value, vector(WORD, self.lanes)))
 
     def integer(self, kind: Any) -> Lanes:
         """Integers in fewer bits, the upper ones cut off."""
-        return self if self.kind == kind else self._make(self.builder.trunc(self.value, vector(kind)))
+        return self if self.kind == kind else self._make(self.builder.trunc(self.value, vector(kind, self.lanes)))
 
     def bits(self, kind: Any) -> Lanes:
         """The same bits as lanes of another type of the same width."""
-        return self._make(self.builder.bitcast(self.value, vector(kind)))
+        return self._make(self.builder.bitcast(self.value, vector(kind, self.lanes)))
 
 
 def operation(define: Any) -> Any:
@@ -137,28 +146,28 @@ def operation(define: Any) -> Any:
     return intrinsic(prefer_literal=True)(define)
 
 
-def vector(kind: Any) -> Any:
-    """LLVM's type of `LANES` numbers of a type."""
-    return ir.VectorType(kind, LANES)
+def vector(kind: Any, lanes: int) -> Any:
+    """LLVM's type of so many numbers of a type."""
+    return ir.VectorType(kind, lanes)
 
 
-def constant(builder: Any, kind: Any, number: float) -> Lanes:
+def constant(builder: Any, kind: Any, number: float, lanes: int = LANES) -> Lanes:
     """The same number in each lane; of reals, the float32 or float64 nearest to it."""
     if kind == SINGLE:
         number = float(np.float32(number))
-    return Lanes(builder, ir.Constant(vector(kind), [number] * LANES))
+    return Lanes(builder, ir.Constant(vector(kind, lanes), [number] * lanes))
 
 
-def counted(builder: Any) -> Lanes:
+def counted(builder: Any, lanes: int = LANES) -> Lanes:
     """0, 1, 2 ... as 32-bit words."""
-    return Lanes(builder, ir.Constant(vector(WORD), list(range(LANES))))
+    return Lanes(builder, ir.Constant(vector(WORD, lanes), list(range(lanes))))
 
 
-def everywhere(builder: Any, scalar: Any) -> Lanes:
+def everywhere(builder: Any, scalar: Any, lanes: int = LANES) -> Lanes:
     """A scalar of the running kernel, in each lane."""
-    empty = ir.Constant(vector(scalar.type), ir.Undefined)
+    empty = ir.Constant(vector(scalar.type, lanes), ir.Undefined)
     first = builder.insert_element(empty, scalar, ir.Constant(WORD, 0))
-    return Lanes(builder, builder.shuffle_vector(first, empty, ir.Constant(vector(WORD), [0] * LANES)))
+    return Lanes(builder, builder.shuffle_vector(first, empty, ir.Constant(vector(WORD, lanes), [0] * lanes)))
 
 
 class Memory:
@@ -170,18 +179,18 @@ class Memory:
         self.size = kind.dtype.bitwidth // 8
         self.data = context.make_array(kind)(context, builder, value=array).data
 
-    def _place(self, index: Any, further: int) -> Any:
+    def _place(self, index: Any, further: int, lanes: int) -> Any:
         index = self.builder.add(index, ir.Constant(index.type, further))
-        return self.builder.bitcast(self.builder.gep(self.data, [index]), vector(self.kind).as_pointer())
+        return self.builder.bitcast(self.builder.gep(self.data, [index]), vector(self.kind, lanes).as_pointer())
 
-    def load(self, index: Any, further: int = 0) -> Lanes:
-        """`LANES` numbers from index + further on."""
-        return Lanes(self.builder, self.builder.load(self._place(index, further), align=self.size))
+    def load(self, index: Any, further: int = 0, lanes: int = LANES) -> Lanes:
+        """So many numbers from index + further on."""
+        return Lanes(self.builder, self.builder.load(self._place(index, further, lanes), align=self.size))
 
     def gather(self, base: Any, offsets: Lanes) -> Lanes:
         """One number from base + each lane's offset."""
-        found = ir.Constant(vector(self.kind), ir.Undefined)
-        for lane in range(LANES):
+        found = ir.Constant(vector(self.kind, offsets.lanes), ir.Undefined)
+        for lane in range(offsets.lanes):
             number = ir.Constant(WORD, lane)
             offset = self.builder.sext(self.builder.extract_element(offsets.value, number), base.type)
             place = self.builder.gep(self.data, [self.builder.add(base, offset)])
@@ -189,11 +198,11 @@ class Memory:
         return Lanes(self.builder, found)
 
     def store(self, values: Lanes, index: Any, further: int = 0) -> None:
-        self.builder.store(values.value, self._place(index, further), align=self.size)
+        self.builder.store(values.value, self._place(index, further, values.lanes), align=self.size)
 
 
 def _llvm(builder: Any, name: str, kind: Any, operands: int) -> Any:
     """LLVM's own function of that name on vectors of a type."""
     suffix = {WORD: "i32", SINGLE: "f32", DOUBLE: "f64"}[kind.element]
     function = ir.FunctionType(kind, [kind] * operands)
-    return cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.v{LANES}{suffix}")
+    return cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.v{kind.count}{suffix}")

@@ -73,7 +73,7 @@ def logarithm(u: Lanes) -> Lanes:
 
 def polynomial(x: Lanes, coefficients: tuple[float, ...]) -> Lanes:
     """c_0 + c_1 x + c_2 x^2 ..., by Horner's rule."""
-    total = constant(x.builder, x.kind, coefficients[-1])
+    total = constant(x.builder, x.kind, coefficients[-1], x.lanes)
     for coefficient in reversed(coefficients[:-1]):
         total = x.times_plus(total, coefficient)
     return total

@@ -12,29 +12,57 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from cosim.blocks.lanes import DOUBLE, LANES, SINGLE, Memory, everywhere, operation
+from cosim.blocks.lanes import DOUBLE, LANES, SINGLE, WORD, Lanes, Memory, counted, everywhere, operation
 
 # Adding and taking off 1.5 2^52 leaves a float64 rounded to a whole number, ties to even (IEEE 754).
 WHOLE = 1.5 * 2.0**52
 
 
+def _codes(source: Memory, at: Any, n: Any) -> tuple[Lanes, Lanes]:
+    """DAC codes of `LANES` inputs, and the largest code `n`; both float64. `quantise.dac_codes`."""
+    largest = everywhere(source.builder, n)
+    lowest = largest * -1.0
+    scaled = source.load(at).real(DOUBLE) * largest
+    scaled = (largest < scaled).select(largest, scaled)
+    return ((lowest < scaled).select(scaled, lowest) + WHOLE) - WHOLE, largest
+
+
 @operation
-def _store_levels(typing: Any, inputs: Any, at: Any, n: Any, values: Any, squares: Any, to: Any) -> Any:
+def _store_ideal(typing: Any, inputs: Any, at: Any, n: Any, values: Any, squares: Any, to: Any) -> Any:
     """Ideal levels of `LANES` inputs and their squares; `n` is the DAC's largest code, a float64."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, values, squares = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 3, 4))
-        largest = everywhere(builder, arguments[2])
-        scaled = source.load(arguments[1]).real(DOUBLE) * largest
-        scaled = (largest < scaled).select(largest, scaled)
-        lowest = largest * -1.0
-        code = ((lowest < scaled).select(scaled, lowest) + WHOLE) - WHOLE
+        code, largest = _codes(source, arguments[1], arguments[2])
         level = code.real(SINGLE) / largest.real(SINGLE)
         values.store(level, arguments[5])
         squares.store(level * level, arguments[5])
         return context.get_dummy_value()
 
     return types.void(inputs, types.intp, types.float64, values, squares, types.intp), build
+
+
+@operation
+def _store_given(
+    typing: Any, inputs: Any, at: Any, n: Any, levels: Any, first: Any, width: Any, values: Any, squares: Any, to: Any
+) -> Any:
+    """The same from a table: levels[first + lane width + n + code]."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, table, values, squares = (
+            Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 3, 6, 7)
+        )
+        code, largest = _codes(source, arguments[1], arguments[2])
+        width = everywhere(builder, builder.trunc(arguments[5], WORD))
+        level = table.gather(arguments[4], counted(builder) * width + (code + largest).whole())
+        values.store(level, arguments[8])
+        squares.store(level * level, arguments[8])
+        return context.get_dummy_value()
+
+    signature = types.void(
+        inputs, types.intp, types.float64, levels, types.intp, types.intp, values, squares, types.intp
+    )
+    return signature, build
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -48,26 +76,32 @@ def dac_kernel(inputs: Any, n: float, levels: Any, values: Any, squares: Any) ->
     levels: (inputs, 2 n + 1) float32, what each code of each input really makes; or empty, which is code / n.
     values, squares: (batch, inputs) float32, the answer.
     """
-    flat, of_values, of_squares = inputs.reshape(-1), values.reshape(-1), squares.reshape(-1)
-    if levels.shape[0]:
-        for row in range(inputs.shape[0]):
-            for number in range(inputs.shape[1]):
-                scaled = min(max(np.float64(inputs[row, number]) * n, -n), n)
-                code = np.int32((scaled + WHOLE) - WHOLE + n)
-                level = levels[number, np.uint32(code)]
-                values[row, number] = level
-                squares[row, number] = level * level
-        return
-    whole = flat.shape[0] // LANES * LANES
-    for at in range(0, whole, LANES):
-        _store_levels(flat, at, n, of_values, of_squares, at)
-    if whole < flat.shape[0]:
-        few = np.zeros(LANES, dtype=inputs.dtype)
-        few_values, few_squares = np.zeros(LANES, dtype=np.float32), np.zeros(LANES, dtype=np.float32)
-        few[: flat.shape[0] - whole] = flat[whole:]
-        _store_levels(few, 0, n, few_values, few_squares, 0)
-        of_values[whole:] = few_values[: flat.shape[0] - whole]
-        of_squares[whole:] = few_squares[: flat.shape[0] - whole]
+    flat, of_values, of_squares, table = inputs.reshape(-1), values.reshape(-1), squares.reshape(-1), levels.reshape(-1)
+    few = np.zeros(LANES, dtype=inputs.dtype)
+    few_values, few_squares = np.zeros(LANES, dtype=np.float32), np.zeros(LANES, dtype=np.float32)
+    width = levels.shape[1]
+    # With a table a row at a time, for each input has its own part of it; without, all inputs are alike.
+    row = inputs.shape[1] if width else flat.shape[0]
+    for start in range(0, flat.shape[0], max(row, 1)):
+        for at in range(0, row, LANES):
+            here, number = start + at, min(LANES, row - at)
+            if number == LANES:
+                if width:
+                    _store_given(flat, here, n, table, at * width, width, of_values, of_squares, here)
+                else:
+                    _store_ideal(flat, here, n, of_values, of_squares, here)
+                continue
+            for k in range(number):
+                few[k] = flat[here + k]
+            if width:
+                for k in range(number):
+                    scaled = min(max(np.float64(few[k]) * n, -n), n)
+                    few_values[k] = levels[at + k, np.int64((scaled + WHOLE) - WHOLE + n)]
+                    few_squares[k] = few_values[k] * few_values[k]
+            else:
+                _store_ideal(few, 0, n, few_values, few_squares, 0)
+            for k in range(number):
+                of_values[here + k], of_squares[here + k] = few_values[k], few_squares[k]
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -27,7 +27,7 @@ WEIGHTS = np.random.default_rng(3).uniform(-2, 2, (INPUTS, OUTPUTS))
 VECTORS = np.random.default_rng(4).uniform(-1, 1, (8, INPUTS))
 NO_WIRES = CrossbarConfig(r_wire_row=0, r_wire_column=0, r_driver=0, r_clamp=0)
 UNUSED = np.random.default_rng(0)  # a transient draws nothing
-QUIET = replace(Nonidealities(), read_noise=False)
+QUIET = Nonidealities().quiet()
 
 
 def config(adc: RampAdcConfig, crossbar: CrossbarConfig | None = None, **changes: object) -> TileConfig:
@@ -271,3 +271,28 @@ def test_a_comparator_that_does_not_simulate_is_named_with_its_kept_deck(pool: S
     assert caught.value.file is not None
     assert "v2 out vss 2" in Path(caught.value.file).read_text()
     assert Path(caught.value.file).with_name("log.txt").is_file()
+
+
+# --- DACs
+
+
+def test_a_chips_dacs_set_the_length_of_its_pulses(pool: SimulatorPool, models: dict[str, RampAdcModel]) -> None:
+    """Voltages within 100 uV, as with ideal DACs, which are off by far more."""
+    tile = programmed(config(models["sigmoid"].config, dac_sigma=0.3), pool)
+    model = model_of(tile, models["sigmoid"])
+    gain = models["sigmoid"].mac_gain()
+    found = mac_voltages(tile, VECTORS)
+    np.testing.assert_allclose(found, model.mac(VECTORS, UNUSED) * gain, rtol=0, atol=100e-6)
+    ideal = BehaviouralTile(tile.config, models["sigmoid"], replace(QUIET, dac_error=False))
+    assert tile.chip is not None
+    ideal.load(tile.chip)
+    assert np.abs(found - ideal.mac(VECTORS, UNUSED) * gain).max() > 1e-3
+
+
+def test_a_dac_pulse_that_is_no_longer_than_its_edges_is_refused(
+    pool: SimulatorPool, models: dict[str, RampAdcModel]
+) -> None:
+    tile = SpiceTile(config(models["sigmoid"].config, dac_bits=6, dac_sigma=0.5), pool)
+    with pytest.raises(CosimError, match="not longer than its edges") as caught:
+        tile.program(WEIGHTS, np.random.default_rng(1))
+    assert caught.value.key == "dac_sigma"

@@ -41,6 +41,7 @@ from cosim.blocks.ramp_adc.staircase import Staircase
 Array = NDArray[np.float64]
 
 BLOCK = 2 * LANES  # a vector for each of the two normal variates that come together
+SEARCHED = 16  # lanes of a search: its thresholds in the registers of AVX-512 or AVX2
 DEEPEST = 5  # halvings by selection: 31 thresholds, as many as an AVX-512 machine has registers
 WIDEST = 256  # lanes side by side: their thresholds stay in the first-level cache
 DEGREE = 7  # of the polynomial of the ramp's noise
@@ -130,8 +131,10 @@ class Converter:
         key = draw_key(noise) if isinstance(noise, np.random.Generator) else noise
         shared = np.zeros(0, dtype=np.float32)
         if self._ramp[2:].any():
-            shared = np.empty(-(-len(mac) // BLOCK) * BLOCK, dtype=np.float32)
-            fill_normals(key, ROWS, first_row, shared)
+            begin = first_row // BLOCK * BLOCK
+            shared = np.empty(-(-(first_row + len(mac) - begin) // BLOCK) * BLOCK, dtype=np.float32)
+            fill_normals(key, ROWS, begin // 2, shared)
+            shared = shared[first_row - begin :]
         if mac.size:
             coarse, fine, depth, steps = self._tables[mac.dtype]
             convert_kernel(
@@ -140,6 +143,11 @@ class Converter:
                 self._codes, out.reshape(-1),
             )  # fmt: skip
         return out
+
+    def ramp_noise_at(self, mac: ArrayLike) -> Array:
+        """s_ramp(x) of MAC results, as it is drawn."""
+        u = np.clip(np.asarray(mac, dtype=np.float64) * self._ramp[0] + self._ramp[1], -1.0, 1.0)
+        return np.asarray(np.polynomial.polynomial.polyval(u, self._ramp[2:].astype(np.float64)))
 
     def _checked(self, mac: NDArray[Any], out: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any]]:
         if mac.ndim != 2 or mac.shape[1] != self.columns:
@@ -159,7 +167,7 @@ class Converter:
         return np.ascontiguousarray(np.concatenate([wide, filling]))
 
     def _blocks(self, ordered: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], int, int]:
-        """Tables of sorted thresholds: the coarse ones (blocks x count x LANES), the fine ones, and their depths.
+        """Tables of sorted thresholds: the coarse ones (groups x count x SEARCHED), the fine ones, and their depths.
 
         Filled up to 2^n - 1 thresholds with NaN, which none passes.
         """
@@ -169,7 +177,7 @@ class Converter:
         full[:, : self.count] = ordered
         wide = self._side_by_side(full)
         every = 2 ** (bits - depth)
-        coarse = wide[:, every - 1 : -1 : every].reshape(-1, LANES, 2**depth - 1).transpose(0, 2, 1)
+        coarse = wide[:, every - 1 : -1 : every].reshape(-1, SEARCHED, 2**depth - 1).transpose(0, 2, 1)
         fine = wide if bits > depth else np.zeros((0, 0), dtype=ordered.dtype)
         return np.ascontiguousarray(coarse).reshape(-1), fine.reshape(-1), depth, bits - depth
 
@@ -193,7 +201,7 @@ def convert(mac: NDArray[Any], thresholds: NDArray[Any], stairs: Staircase | Non
 def _store_counts(
     typing: Any, mac: Any, at: Any, thresholds: Any, base: Any, depth: Any, steps: Any, counts: Any, to: Any
 ) -> Any:
-    """2^steps times how many of 2^depth - 1 sorted thresholds lie below each of `LANES` MAC results.
+    """2^steps times how many of 2^depth - 1 sorted thresholds lie below each of `SEARCHED` MAC results.
 
     All thresholds of the lanes are loaded, and the half that still counts is selected after each comparison: loads and
     selections of whole registers cost less than jumps or gathers.
@@ -201,18 +209,18 @@ def _store_counts(
     halvings = depth.literal_value
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x = Memory(context, builder, signature.args[0], arguments[0]).load(arguments[1])
+        x = Memory(context, builder, signature.args[0], arguments[0]).load(arguments[1], lanes=SEARCHED)
         table = Memory(context, builder, signature.args[2], arguments[2])
         to = Memory(context, builder, signature.args[6], arguments[6])
-        left = [table.load(arguments[3], LANES * number) for number in range(2**halvings - 1)]
-        count, none = (constant(builder, to.kind, 0) for _ in range(2))
+        left = [table.load(arguments[3], SEARCHED * number, SEARCHED) for number in range(2**halvings - 1)]
+        count, none = (constant(builder, to.kind, 0, SEARCHED) for _ in range(2))
         for level in reversed(range(halvings)):
             half = len(left) // 2
             below = left[half] < x
-            count = count | below.select(constant(builder, to.kind, 1 << level), none)
+            count = count | below.select(constant(builder, to.kind, 1 << level, SEARCHED), none)
             left = [below.select(left[half + 1 + j], left[j]) for j in range(half)]
         if to.kind == WORD:
-            shift = everywhere(builder, builder.trunc(arguments[5], WORD))
+            shift = everywhere(builder, builder.trunc(arguments[5], WORD), SEARCHED)
             count = Lanes(builder, builder.shl(count.value, shift.value))
         to.store(count, arguments[7])
         return context.get_dummy_value()
@@ -304,7 +312,7 @@ def convert_kernel(
     few, values = np.zeros(BLOCK, dtype=mac.dtype), np.zeros(BLOCK, dtype=mac.dtype)
     few_variances, counts = np.zeros(BLOCK, dtype=np.float32), np.zeros(BLOCK, dtype=np.int32)
     common = np.zeros(own.shape[0], dtype=np.float32)
-    coarse_size, width = LANES * ((1 << depth) - 1), 1 << (depth + steps)
+    coarse_size, width = SEARCHED * ((1 << depth) - 1), 1 << (depth + steps)
     pairs, batch = own.shape[0] // 2, mac.shape[0]
     direct, coded = steps == 0 and codes_of.shape[0] == 0, codes_of.shape[0] > 0
     for start in range(0, batch, together):
@@ -315,7 +323,7 @@ def convert_kernel(
                     common[n] = shared[row]
         for at in range(start, stop, BLOCK):
             lane, whole = at - start, stop - at >= BLOCK
-            base = lane // LANES * coarse_size
+            base = lane // SEARCHED * coarse_size
             if not whole:
                 for n in range(stop - at):
                     few[n] = mac[at + n]
@@ -334,8 +342,8 @@ def convert_kernel(
                 for n in range(BLOCK):
                     values[n] = few[n]
             if whole and direct and not noisy:
-                for half in range(2):
-                    to, table = at + half * LANES, base + half * coarse_size
+                for part in range(BLOCK // SEARCHED):
+                    to, table = at + part * SEARCHED, base + part * coarse_size
                     if depth == 3:
                         _store_counts(mac, to, coarse, table, 3, steps, out, to)
                     elif depth == 4:
@@ -347,8 +355,8 @@ def convert_kernel(
                 _copy(mac, at, values, 0)
                 _copy(mac, at + LANES, values, LANES)
             if whole and direct:
-                for half in range(2):
-                    to, table = half * LANES, base + half * coarse_size
+                for part in range(BLOCK // SEARCHED):
+                    to, table = part * SEARCHED, base + part * coarse_size
                     if depth == 3:
                         _store_counts(values, to, coarse, table, 3, steps, out, at + to)
                     elif depth == 4:
@@ -356,8 +364,8 @@ def convert_kernel(
                     else:
                         _store_counts(values, to, coarse, table, 5, steps, out, at + to)
                 continue
-            for half in range(2):
-                to, table = half * LANES, base + half * coarse_size
+            for part in range(BLOCK // SEARCHED):
+                to, table = part * SEARCHED, base + part * coarse_size
                 if depth == 3:
                     _store_counts(values, to, coarse, table, 3, steps, counts, to)
                 elif depth == 4:
