@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,7 @@ class BehaviouralTile:
             )
         self.config, self.model = config, model
         self.nonidealities = nonidealities or Nonidealities()
+        self._exact = not any(vars(self.nonidealities).values())
         self.device = device or config.device
         self.inputs, self.outputs = config.inputs, config.outputs
         self.resistances = _resistances(config, array)
@@ -208,7 +209,7 @@ class BehaviouralTile:
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.integer[Any]]:
         """ADC codes (batch, outputs); uint8 up to 8 bits."""
-        if not any(astuple(self.nonidealities)):
+        if self._exact:
             return self.converter.codes(self._values(inputs) @ self.matrix)
         assert self.chip is not None, "program the tile first"
         batch = check_batch(inputs, self.config)
