@@ -39,7 +39,8 @@ def convert():
 
 first, second = convert(), convert()
 used = [conversion.convert_kernel, kernels.dac_kernel, kernels.decode_kernel, fill_normals]
-hits, misses = (sum(sum(getattr(each.stats, what).values()) for each in used) for what in ("cache_hits", "cache_misses"))
+hits = sum(sum(each.stats.cache_hits.values()) for each in used)
+misses = sum(sum(each.stats.cache_misses.values()) for each in used)
 print(json.dumps({"first": first - second, "hits": hits, "misses": misses}))
 """
 

@@ -170,6 +170,11 @@ def everywhere(builder: Any, scalar: Any, lanes: int = LANES) -> Lanes:
     return Lanes(builder, builder.shuffle_vector(first, empty, ir.Constant(vector(WORD, lanes), [0] * lanes)))
 
 
+def ir_index(builder: Any, like: Any, number: int) -> Any:
+    """A constant of the type of another value."""
+    return like.type(number)
+
+
 class Memory:
     """A one-dimensional contiguous array of the running kernel."""
 

@@ -20,7 +20,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, operation
+from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, ir_index, operation
 
 ELEMENTS, ROWS = 0, 1
 """Streams of one key."""
@@ -88,11 +88,6 @@ def normals_at(context: Any, builder: Any, key_kind: Any, key: Any, stream: Any,
     high = everywhere(builder, builder.trunc(builder.lshr(first, ir_index(builder, first, 32)), WORD))
     high = (high << 1) + everywhere(builder, builder.trunc(stream, WORD))
     return normal_pair(*threefry((words[0], words[1]), (low, high)))
-
-
-def ir_index(builder: Any, like: Any, number: int) -> Any:
-    """A constant of the type of another value."""
-    return like.type(number)
 
 
 @operation

@@ -28,18 +28,18 @@ def _codes(source: Memory, at: Any, n: Any) -> tuple[Lanes, Lanes]:
 
 
 @operation
-def _store_ideal(typing: Any, inputs: Any, at: Any, n: Any, values: Any, squares: Any, to: Any) -> Any:
-    """Ideal levels of `LANES` inputs and their squares; `n` is the DAC's largest code, a float64."""
+def _store_ideal(typing: Any, inputs: Any, at: Any, n: Any, unit: Any, values: Any, squares: Any, to: Any) -> Any:
+    """Ideal levels code / unit of `LANES` inputs and their squares; `n` is the DAC's largest code; both float64."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, values, squares = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 3, 4))
-        code, largest = _codes(source, arguments[1], arguments[2])
-        level = code.real(SINGLE) / largest.real(SINGLE)
-        values.store(level, arguments[5])
-        squares.store(level * level, arguments[5])
+        source, values, squares = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 4, 5))
+        code, _ = _codes(source, arguments[1], arguments[2])
+        level = code.real(SINGLE) / everywhere(builder, arguments[3]).real(SINGLE)
+        values.store(level, arguments[6])
+        squares.store(level * level, arguments[6])
         return context.get_dummy_value()
 
-    return types.void(inputs, types.intp, types.float64, values, squares, types.intp), build
+    return types.void(inputs, types.intp, types.float64, types.float64, values, squares, types.intp), build
 
 
 @operation
@@ -66,14 +66,15 @@ def _store_given(
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def dac_kernel(inputs: Any, n: float, levels: Any, values: Any, squares: Any) -> None:
+def dac_kernel(inputs: Any, n: float, unit: float, levels: Any, values: Any, squares: Any) -> None:
     """Levels that the DAC makes of a batch, and their squares.
 
     Parameters
     ----------
     inputs: (batch, inputs), finite, float32 or float64, in units of the network.
     n: the largest code, 2^(bits-1) - 1.
-    levels: (inputs, 2 n + 1) float32, what each code of each input really makes; or empty, which is code / n.
+    unit: the code that stands for 1: n for values in units of the network, 1 for the codes themselves.
+    levels: (inputs, 2 n + 1) float32, what each code of each input really makes; or empty, which is code / unit.
     values, squares: (batch, inputs) float32, the answer.
     """
     flat, of_values, of_squares, table = inputs.reshape(-1), values.reshape(-1), squares.reshape(-1), levels.reshape(-1)
@@ -89,7 +90,7 @@ def dac_kernel(inputs: Any, n: float, levels: Any, values: Any, squares: Any) ->
                 if width:
                     _store_given(flat, here, n, table, at * width, width, of_values, of_squares, here)
                 else:
-                    _store_ideal(flat, here, n, of_values, of_squares, here)
+                    _store_ideal(flat, here, n, unit, of_values, of_squares, here)
                 continue
             for k in range(number):
                 few[k] = flat[here + k]
@@ -99,7 +100,7 @@ def dac_kernel(inputs: Any, n: float, levels: Any, values: Any, squares: Any) ->
                     few_values[k] = levels[at + k, np.int64((scaled + WHOLE) - WHOLE + n)]
                     few_squares[k] = few_values[k] * few_values[k]
             else:
-                _store_ideal(few, 0, n, few_values, few_squares, 0)
+                _store_ideal(few, 0, n, unit, few_values, few_squares, 0)
             for k in range(number):
                 of_values[here + k], of_squares[here + k] = few_values[k], few_squares[k]
 
@@ -117,8 +118,15 @@ def make_levels(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What `dac_kernel` makes of finite inputs (batch, inputs): levels and their squares."""
     values, squares = (np.empty(inputs.shape, dtype=np.float32) for _ in range(2))
-    dac_kernel(inputs, float(n), levels, values, squares)
+    dac_kernel(inputs, float(n), float(n), levels, values, squares)
     return values, squares
+
+
+def make_codes(inputs: NDArray[Any], n: int) -> NDArray[np.float32]:
+    """`quantise.dac_codes` of finite inputs (batch, inputs), as float32."""
+    codes, squares = (np.empty(inputs.shape, dtype=np.float32) for _ in range(2))
+    dac_kernel(inputs, float(n), 1.0, np.zeros((0, 0), dtype=np.float32), codes, squares)
+    return codes
 
 
 def activations(codes: NDArray[Any], low: float, high: float, bits: int) -> NDArray[np.float64]:

@@ -34,8 +34,8 @@ from numba import types
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 
-from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, operation
-from cosim.blocks.normals import ELEMENTS, ROWS, draw_key, fill_normals, ir_index, normals_at
+from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, ir_index, operation
+from cosim.blocks.normals import ELEMENTS, ROWS, draw_key, fill_normals, normals_at
 from cosim.blocks.ramp_adc.staircase import Staircase
 
 Array = NDArray[np.float64]
