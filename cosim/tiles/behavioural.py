@@ -23,11 +23,12 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from cosim.blocks.crossbar.behaviour import CrossbarModel
 from cosim.blocks.crossbar.elimination import clamp_matrix, effective_conductance
@@ -46,7 +47,13 @@ from cosim.tiles.quantise import TIE, dac_codes, dac_values, full_scale
 
 Array = NDArray[np.float64]
 
-PIECE = 256  # rows of a batch that are worked on together: they stay in the second-level cache
+PIECE = 512  # rows of a batch that are worked on together, in the second-level cache
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    """NumPy's linear algebra; looking for it takes milliseconds, so once."""
+    return ThreadpoolController()
 
 
 def _resistances(config: TileConfig, fitted: CrossbarModel | None) -> tuple[float, float, float, float]:
@@ -226,7 +233,7 @@ class BehaviouralTile:
             for first in firsts:
                 one(first)
         else:
-            with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
+            with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(one, firsts))
         return codes
 
@@ -235,12 +242,13 @@ class BehaviouralTile:
     ) -> None:
         """Codes of the rows from `first` on, in float32."""
         matrix, noise_squares, levels = self._single
-        values, squares = make_levels(batch, full_scale(self.config.dac_bits), levels)
+        reads = self.nonidealities.read_noise
+        values, squares = make_levels(batch, full_scale(self.config.dac_bits), levels, squared=reads)
         mac = values @ matrix
         if key is None:
             self.converter.codes(mac, codes)
             return
-        variance = squares @ noise_squares if self.nonidealities.read_noise else None
+        variance = squares @ noise_squares if reads else None
         self.converter.noisy_codes(mac, key, variance, first_row=first, out=codes)
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:

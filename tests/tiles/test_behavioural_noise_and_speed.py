@@ -73,10 +73,10 @@ def test_any_number_of_threads_gives_the_same(models: dict[str, RampAdcModel]) -
 
 def test_reads_are_new_in_every_row_piece_and_call(models: dict[str, RampAdcModel]) -> None:
     tile, rng = programmed(models["tanh"], Nonidealities()), np.random.default_rng(6)
-    batch = np.tile(VECTORS[:128], (6, 1))
+    batch = np.tile(VECTORS[:128], (12, 1))
     assert len(batch) == 3 * PIECE
     first, second = tile.codes(batch, rng), tile.codes(batch, rng)
-    reads = [*np.split(first, 6), *np.split(second, 6)]
+    reads = [*np.split(first, 12), *np.split(second, 12)]
     for n, a in enumerate(reads):
         for b in reads[:n]:
             assert (a != b).any()
@@ -102,6 +102,9 @@ def test_levels_are_those_of_the_codes(
     values, squares = make_levels(inputs, n, table)
     np.testing.assert_array_equal(values, expected)
     np.testing.assert_array_equal(squares, values * values)
+    alone, nothing = make_levels(inputs, n, table, squared=False)
+    np.testing.assert_array_equal(alone, values)
+    assert nothing.size == 0
 
 
 @pytest.mark.parametrize("bits", [2, 5, 8])
