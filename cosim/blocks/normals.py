@@ -116,4 +116,4 @@ def fill_normals(key: Any, stream: int, first: int, out: Any) -> None:
 
 def draw_key(rng: np.random.Generator) -> NDArray[np.uint32]:
     """A key, shape (2,), drawn from a generator."""
-    return rng.integers(0, 2**32, size=2, dtype=np.uint32)
+    return np.frombuffer(rng.bytes(8), dtype="<u4").astype(np.uint32)

@@ -236,7 +236,7 @@ def test_drawing_dacs_changes_nothing_else_of_a_chip(models: dict[str, RampAdcMo
 
 
 def test_a_large_tile(models: dict[str, RampAdcModel]) -> None:
-    """More columns than stand side by side in the kernel, without wires: the codes that float64 gives, but next to a threshold."""
+    """More columns than stand side by side in the kernel: the codes that float64 gives, but next to a threshold."""
     config = TileConfig(inputs=300, outputs=270, adc=models["sigmoid"].config)
     tile = BehaviouralTile(config, models["sigmoid"], Nonidealities.only("comparator_lag"))
     rng = np.random.default_rng(3)

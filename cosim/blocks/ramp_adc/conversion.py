@@ -90,7 +90,8 @@ class Converter:
             codes = np.concatenate([np.full((self.columns, 1), stairs.start), codes], axis=1)
             self._codes = self._side_by_side(np.clip(codes, 0, self.largest).astype(np.uint16))
         self.dtype = np.dtype(np.uint8 if self.largest <= 255 else np.uint16)
-        self._own = self._own_squares(own_noise)
+        self._own = self._own_lanes(own_noise)
+        self._own_squares = self._own**2
         self._ramp = _noise_polynomial(thresholds, ramp_noise)
 
     def codes(self, mac: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -138,7 +139,8 @@ class Converter:
         if mac.size:
             coarse, fine, depth, steps = self._tables[mac.dtype]
             convert_kernel(
-                mac.reshape(-1), True, np.ascontiguousarray(variance).reshape(-1), self._own, self._ramp, shared, key,
+                mac.reshape(-1), True, np.ascontiguousarray(variance).reshape(-1),
+                self._own_squares if variance.size else self._own, self._ramp, shared, key,
                 first_row // self.rows, self.columns, self.rows * self.columns, coarse, fine, depth, steps,
                 self._codes, out.reshape(-1),
             )  # fmt: skip
@@ -181,11 +183,11 @@ class Converter:
         fine = wide if bits > depth else np.zeros((0, 0), dtype=ordered.dtype)
         return np.ascontiguousarray(coarse).reshape(-1), fine.reshape(-1), depth, bits - depth
 
-    def _own_squares(self, own: ArrayLike) -> NDArray[np.float32]:
+    def _own_lanes(self, own: ArrayLike) -> NDArray[np.float32]:
         values = _checked_noise(own)
         if values.shape not in ((), (self.columns,)):
             raise ValueError(f"own noise {values.shape} does not fit {self.columns} columns")
-        wide = self._side_by_side(np.broadcast_to(values, (self.columns,))[:, None] ** 2)
+        wide = self._side_by_side(np.broadcast_to(values, (self.columns,))[:, None])
         return np.ascontiguousarray(wide[:, 0], dtype=np.float32)
 
 
@@ -230,39 +232,43 @@ def _store_counts(
 
 @operation
 def _store_shifted(
-    typing: Any, mac: Any, at: Any, variance: Any, variance_at: Any, own: Any, common: Any, lane: Any, ramp: Any,
-    key: Any, pair: Any, out: Any,
+    typing: Any, mac: Any, at: Any, variance: Any, variance_at: Any, added: Any, own: Any, common: Any, lane: Any,
+    ramp: Any, key: Any, pair: Any, out: Any,
 ) -> Any:  # fmt: skip
     """x' of 2 LANES MAC results mac[at] ..., to the start of `out`; the equation of this module.
 
-    `own` and `common` from `lane` on: s_own^2, and z_2 of each lane's row; `ramp`: see `_noise_polynomial`.
+    added: literal 1 where s_mac^2 is to be added, 0 where there is none. `own` and `common` from `lane` on: s_own^2, or
+    s_own where nothing is added, and z_2 of each lane's row; `ramp`: see `_noise_polynomial`.
     """
+    with_reads = bool(added.literal_value)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, s_mac, s_own, z_2, _, out = (
-            Memory(context, builder, signature.args[n], arguments[n]) for n in (0, 2, 4, 5, 7, 10)
+            Memory(context, builder, signature.args[n], arguments[n]) for n in (0, 2, 5, 6, 8, 11)
         )
-        place = context.make_array(signature.args[7])(context, builder, value=arguments[7]).data
+        place = context.make_array(signature.args[8])(context, builder, value=arguments[8]).data
 
         def number(n: int) -> Lanes:
             return everywhere(builder, builder.load(builder.gep(place, [ir_index(builder, arguments[1], n)])))
 
-        z_1 = normals_at(context, builder, signature.args[8], arguments[8], ir.Constant(ir.IntType(64), ELEMENTS),
-                         arguments[9])  # fmt: skip
+        z_1 = normals_at(context, builder, signature.args[9], arguments[9], ir.Constant(ir.IntType(64), ELEMENTS),
+                         arguments[10])  # fmt: skip
         for half in range(2):
             further = half * LANES
             mac = x.load(arguments[1], further)
-            sigma = (s_own.load(arguments[6], further) + s_mac.load(arguments[3], further)).root()
+            sigma = s_own.load(arguments[7], further)
+            if with_reads:
+                sigma = (sigma + s_mac.load(arguments[3], further)).root()
             u = mac.real(SINGLE).times_plus(number(0), number(1)).at_least(-1.0).at_most(1.0)
             shared = number(2 + DEGREE)
             for n in reversed(range(2, 2 + DEGREE)):
                 shared = u.times_plus(shared, number(n))
-            shift = z_1[half].times_plus(sigma, shared * z_2.load(arguments[6], further))
+            shift = z_1[half].times_plus(sigma, shared * z_2.load(arguments[7], further))
             out.store(mac + shift.real(x.kind), ir.Constant(arguments[1].type, 0), further)
         return context.get_dummy_value()
 
     return types.void(
-        mac, types.intp, variance, types.intp, own, common, types.intp, ramp, key, types.int64, out
+        mac, types.intp, variance, types.intp, added, own, common, types.intp, ramp, key, types.int64, out
     ), build
 
 
@@ -305,9 +311,10 @@ def convert_kernel(
 ) -> None:  # fmt: skip
     """Codes `out` of MAC results, both (batch x columns,), `together` of them side by side.
 
-    noisy: whether there is noise: `variance` like `mac`, or empty; `shared`: z_2 of each row, or empty; `group`: number
-    of the first group of rows that stand side by side. coarse, fine, depth, steps: `Converter._blocks`. codes_of: code
-    of each lane and count, or empty where the count is the code.
+    noisy: whether there is noise: `variance` like `mac`, or empty; `own`: s_own^2 of each lane, or s_own where there
+    are no variances; `shared`: z_2 of each row, or empty; `group`: number of the first group of rows that stand side
+    by side. coarse, fine, depth, steps: `Converter._blocks`. codes_of: code of each lane and count, or empty where the
+    count is the code.
     """
     few, values = np.zeros(BLOCK, dtype=mac.dtype), np.zeros(BLOCK, dtype=mac.dtype)
     few_variances, counts = np.zeros(BLOCK, dtype=np.float32), np.zeros(BLOCK, dtype=np.int32)
@@ -329,15 +336,16 @@ def convert_kernel(
                     few[n] = mac[at + n]
             if noisy:
                 pair = group * pairs + lane // 2
-                if variance.shape[0] and not whole:
+                if variance.shape[0] and whole:
+                    _store_shifted(mac, at, variance, at, 1, own, common, lane, ramp, key, pair, values)
+                elif variance.shape[0]:
                     for n in range(stop - at):
                         few_variances[n] = variance[at + n]
-                if not whole:
-                    _store_shifted(few, 0, few_variances, 0, own, common, lane, ramp, key, pair, values)
-                elif variance.shape[0]:
-                    _store_shifted(mac, at, variance, at, own, common, lane, ramp, key, pair, values)
+                    _store_shifted(few, 0, few_variances, 0, 1, own, common, lane, ramp, key, pair, values)
+                elif whole:
+                    _store_shifted(mac, at, few_variances, 0, 0, own, common, lane, ramp, key, pair, values)
                 else:
-                    _store_shifted(mac, at, few_variances, 0, own, common, lane, ramp, key, pair, values)
+                    _store_shifted(few, 0, few_variances, 0, 0, own, common, lane, ramp, key, pair, values)
             elif not whole:
                 for n in range(BLOCK):
                     values[n] = few[n]
