@@ -1,11 +1,11 @@
 """Crossbar: the effective conductances of a linear array with wires, for all inputs at once.
 
 Yardsticks: scipy's SuperLU with as many right-hand sides as there are word lines, assembly of the sparse matrix
-included, in the ordering that is the fastest at 128 x 128 (all are measured; at 512 x 512 for 64 of the right-hand sides,
-their time scaled); one single vector by badcrossbar, which has no driver or clamp, so ours is without them there; the
-matrix product of numpy for the rate of operations; peak memory of a fresh process, less that of one that only imports.
-Wire 1 ohm, cells of 1 to 100 uS. Both sides run in turn and the medians are compared; one thread each, and two tiles in
-two threads.
+included, in the ordering that is the fastest at 128 x 128 (all are measured; at 512 x 512 for 64 of the right-hand
+sides, their time scaled); the same with its digits restored by refinement in extended precision; one single vector by
+badcrossbar, which has no driver or clamp, so ours is without them there; the matrix product of numpy for the rate of
+operations; peak memory of a fresh process, less that of one that only imports. Wire 1 ohm, cells of 1 to 100 uS. Both
+sides run in turn and the medians are compared; one thread each, and two tiles in two threads.
 
 badcrossbar is a dependency of this benchmark alone, which says so where it is absent:
 
@@ -63,14 +63,14 @@ def ours(cells: Array) -> Array:
 
 
 def fastest_ordering(cells: Array) -> str:
-    """The fastest of the orderings, by the least of two runs each."""
+    """The fastest of the orderings, by the least processor time of two runs each."""
     times = {}
     for name, options in ORDERINGS.items():
         runs = []
         for _ in range(2):
-            started = time.perf_counter()
+            started = time.process_time()
             by_splu(cells, RESISTANCES, options)
-            runs.append(time.perf_counter() - started)
+            runs.append(time.process_time() - started)
         times[name] = min(runs)
     found = min(times, key=lambda name: times[name])
     told = ", ".join(f"{name} {1e3 * value:.0f} ms" for name, value in times.items())
@@ -96,12 +96,11 @@ def against_splu(cells: Array, ordering: str) -> float:
     if solved < size:
         told += f", {solved} measured, scaled"
     report(f"crossbar: effective conductances of {size} x {size}", one * 1e3, "ms", told, two / one, 8.0)
-    expected = kept["splu"]
-    error = float(np.abs(ours(cells)[:solved] - expected).max() / np.abs(expected).max())
-    report(f"crossbar: difference from it at {size} x {size}", error, "of largest entry", told, 1e-12 / error, 1.0)
     refined = by_splu(cells, RESISTANCES, ORDERINGS[ordering], REFINED, REFINEMENTS)
-    error = float(np.abs(ours(cells)[:REFINED] - refined).max() / np.abs(refined).max())
-    told = f"splu of {REFINED} right-hand sides, refined in extended precision"
+    error, own = (
+        float(np.abs(each[:REFINED] - refined).max() / np.abs(refined).max()) for each in (ours(cells), kept["splu"])
+    )
+    told = f"{told.split(',')[0]}, refined in extended precision; unrefined it is itself {own:.1e} off"
     report(f"crossbar: difference at {size} x {size}", error, "of largest entry", told, 1e-12 / error, 1.0)
     return one
 

@@ -48,8 +48,8 @@ def terminal_couplings(cells: Array, r_row: float, r_col: float, r_driver: float
     """
     rows, columns = cells.shape
     resistances = np.array([r_row, r_col, r_driver, r_clamp])
-    if max(rows, columns) <= _LEAF:
-        return np.asarray(_leaf(cells, 0, rows, 0, columns, resistances, ROUTINES))
+    if max(rows, columns) < _GRAM_FROM:  # no side is long enough for BLAS
+        return _block(cells, 0, rows, 0, columns, resistances)
     with one_thread():
         return _block(cells, 0, rows, 0, columns, resistances)
 
