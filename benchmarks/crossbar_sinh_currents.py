@@ -115,7 +115,7 @@ def state_cost(model: CrossbarModel, size: int) -> None:
     )
     report(
         f"crossbar: programming sinh cells of {size} x {size}", one * 1e3, "ms", "matrix of linear cells", two / one,
-        1 / 5,
+        1 / 10,
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ Array = NDArray[np.float64]
 
 AMPLITUDES = (1.0, 0.5)  # of the read voltage: where the polynomial passes through the secant arrays
 _ITERATIONS = 3  # of attenuation and secant; each gains a factor of 50 at V_0 = 0.43 V and V_read = 0.2 V
-_POWER_STEPS = 12  # towards the second term of Z / h; each gains the ratio of its singular values squared, about 9
+_POWER_STEPS = 6  # towards the second term of Z / h; each gains the ratio of its singular values squared, about 9
 _CHUNK = 64  # vectors at a time: what they need stays in the cache
 _SMALL = 1 << 18  # multiplications of a product below which BLAS takes one thread by itself
 
