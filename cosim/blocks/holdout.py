@@ -42,7 +42,9 @@ def single_conditions(
                 key=name, value=taken[name],
             )  # fmt: skip
         for point in itertools.product(*taken.values()):
-            part = at_condition(each, {name: _text(each, name, value) for name, value in zip(taken, point, strict=True)})
+            part = at_condition(
+                each, {name: _text(each, name, value) for name, value in zip(taken, point, strict=True)}
+            )
             found.append((stored_config(part, kind), part))
     first = found[0][0]
     for config, _ in found[1:]:

@@ -6,11 +6,11 @@ independent currents is.
 
 **Offset of a chip**, over common mode and temperature:
 
-    offset = (mean_0 + z_0) + (mean_1 + z_1) (v_cm - v_cm0) [+ (mean_2 + z_2) (T - T_0)]
+    offset = (mean_0 + z_0) + (mean_1 + z_1) d [+ (mean_2 + z_2) d^2] [+ (mean_3 + z_3) (T - T_0)],   d = v_cm - v_cm0
 
-with z normal, one draw a chip: standard deviations `offset_sigma`, `offset_slope_sigma`, `offset_drift_sigma` and a
-correlation matrix. v_cm0 and T_0 are those of the configuration; the term of T is there where data of several
-temperatures were fitted.
+with z normal, one draw a chip: standard deviations `offset_sigma`, `offset_slope_sigma`, `offset_bend_sigma`,
+`offset_drift_sigma` and a correlation matrix. v_cm0 and T_0 are those of the configuration; the square is there where
+three common modes or more were fitted, the term of T where several temperatures were.
 
 **Delay** against the overdrive u beyond the trip point. Clocked (StrongARM): a time t_0 until the latch regenerates,
 then growth with tau from an imbalance that saturates for large inputs,
@@ -32,12 +32,12 @@ period: E_0 + E_x exp(-u / v_e), for an undecided output stage conducts.
 
 **Kickback** charge of an input pin: q_0 + c_in u. A source with capacitor C moves by at most q / C.
 
-Positive parameters p follow the conditions as p exp(slope (v_cm - v_cm0)) (T / T_0)^exponent.
+Positive parameters p follow the conditions as p exp(slope d + bend d^2) (T / T_0)^exponent, T absolute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ Array = NDArray[np.float64]
 
 DECISIONS = {1: "high", -1: "low"}
 SIMPLE = "simple"
-OFFSET_TERMS = ("offset", "offset_slope", "offset_drift")
+OFFSET_TERMS = ("offset", "offset_slope", "offset_bend", "offset_drift")
 
 
 def latch_delay(overdrive: ArrayLike, t_0: ArrayLike, tau: ArrayLike, v_x: ArrayLike) -> Array:
@@ -92,13 +92,9 @@ class ComparatorModel(FittedModel):
     def at(self, name: str, v_cm: float | None = None, temperature: float | None = None) -> float:
         """A positive parameter under a condition."""
         v_cm, temperature = self._condition(v_cm, temperature)
-        value = self.value(name)
-        if f"{name}_slope" in self.parameters:
-            value *= float(np.exp(self.value(f"{name}_slope") * (v_cm - self.config.v_cm)))
-        if f"{name}_exponent" in self.parameters:
-            kelvin = (temperature + ZERO_CELSIUS) / (self.config.temperature + ZERO_CELSIUS)
-            value *= kelvin ** self.value(f"{name}_exponent")
-        return value
+        far = moved_by(self.config, v_cm, temperature)
+        moves = sum(self.value(f"{name}_{term}") * far[term] for term in far if f"{name}_{term}" in self.parameters)
+        return self.value(name) * float(np.exp(moves))
 
     # Offsets
 
@@ -113,7 +109,7 @@ class ComparatorModel(FittedModel):
         return float(np.sqrt(weights @ self.offset_covariance() @ weights))
 
     def offset_covariance(self) -> Array:
-        """Covariance of a chip's terms (offset [V], slope [1], drift [V/K]), shape (terms, terms)."""
+        """Covariance of a chip's terms (offset [V], slope [1], bend [1/V], drift [V/K]), shape (terms, terms)."""
         sigma = np.array([self.value(f"{name}_sigma") for name in self._offset_terms])
         return sigma[:, None] * self.array("offset_correlation") * sigma
 
@@ -136,7 +132,9 @@ class ComparatorModel(FittedModel):
         CosimError where the form has no sensitivities.
         """
         if "sensitivity" not in self.parameters:
-            raise CosimError("this form does not know what a transistor does to the offset", key="form", value=self.form)
+            raise CosimError(
+                "this form does not know what a transistor does to the offset", key="form", value=self.form
+            )
         chips = np.array([self.value(f"{name}_mean") for name in self._offset_terms]) + (
             np.asarray(mismatch, dtype=np.float64) @ self.array("sensitivity").T
         )
@@ -235,7 +233,7 @@ class ComparatorModel(FittedModel):
 
     def _offset_weights(self, v_cm: float | None, temperature: float | None) -> Array:
         v_cm, temperature = self._condition(v_cm, temperature)
-        return offset_weights(self.config, v_cm, temperature)[: len(self._offset_terms)]
+        return offset_weights(self.config, self._offset_terms, v_cm, temperature)
 
     def _condition(self, v_cm: float | None, temperature: float | None) -> tuple[float, float]:
         v_cm = self.config.v_cm if v_cm is None else v_cm
@@ -254,13 +252,22 @@ def delay_names(clocked: bool, form: str) -> tuple[str, ...]:
 
 def delay_law(names: tuple[str, ...]) -> Callable[..., Array]:
     """(overdrive, parameters) -> delay [s], by what its parameters are."""
-    return {2: small_signal_delay, 3: latch_delay, 4: two_stage_delay}[len(names)]
+    laws: dict[int, Callable[..., Array]] = {2: small_signal_delay, 3: latch_delay, 4: two_stage_delay}
+    return laws[len(names)]
 
 
-def offset_weights(config: ComparatorConfig, v_cm: float, temperature: float) -> Array:
-    """What the terms of a chip's offset count under a condition: 1, common mode [V] and temperature [K] from the
-    configuration's."""
-    return np.array([1.0, v_cm - config.v_cm, temperature - config.temperature])
+def moved_by(config: ComparatorConfig, v_cm: float, temperature: float) -> dict[str, float]:
+    """How far a condition is from the configuration's: what slope [1/V], bend [1/V^2] and exponent multiply."""
+    d = v_cm - config.v_cm
+    kelvin = (temperature + ZERO_CELSIUS) / (config.temperature + ZERO_CELSIUS)
+    return {"slope": d, "bend": d**2, "exponent": float(np.log(kelvin))}
+
+
+def offset_weights(config: ComparatorConfig, terms: Sequence[str], v_cm: float, temperature: float) -> Array:
+    """What each term of a chip's offset counts under a condition, shape (terms,)."""
+    d = v_cm - config.v_cm
+    weights = (1.0, d, d**2, temperature - config.temperature)
+    return np.array([dict(zip(OFFSET_TERMS, weights, strict=True))[term] for term in terms])
 
 
 def load_model(path: str | Path, accept: bool = False) -> ComparatorModel:

@@ -24,7 +24,7 @@ from cosim.spice import Result, SimulatorPool, default_pool
 Array = NDArray[np.float64]
 
 OVERDRIVES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)  # [V]
-COMMON_MODES = (-0.15, 0.0, 0.15)  # [V] from v_cm
+COMMON_MODES = (-0.15, -0.075, 0.0, 0.075, 0.15)  # [V] from v_cm; a model is judged at one that it did not see
 DECISIONS = (1, -1)
 SMALL = 3e-3  # [V], overdrives at which a latch's delay is a straight line over ln(overdrive)
 

@@ -1,4 +1,4 @@
-"""Fitting a comparator's model to data sets of any common modes and temperatures, and judging it on what it did not see.
+"""Fitting a comparator's model to data sets of any common modes and temperatures, and judging it on others.
 
 Held out are one chip in three, and inner common modes and temperatures (`cosim.blocks.holdout`): offsets are judged
 on unseen chips and unseen conditions (`spread`), the figures of the nominal circuit on unseen conditions.
@@ -14,9 +14,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cosim.blocks.comparator.behaviour import DECISIONS, ComparatorModel, delay_law, delay_names
+from cosim.blocks.comparator.behaviour import DECISIONS, ComparatorModel, delay_law, delay_names, moved_by
 from cosim.blocks.comparator.config import ComparatorConfig
-from cosim.blocks.comparator.points import SPLIT, Figure, Points, points_of
+from cosim.blocks.comparator.points import SPLIT, Figure, Points, condition_terms, points_of
 from cosim.blocks.comparator.spread import fit_offsets, offset_residuals
 from cosim.blocks.dataset import origin_of
 from cosim.blocks.fitted import chosen_form, refuse_failed
@@ -24,7 +24,6 @@ from cosim.blocks.holdout import UNJUDGED, judged
 from cosim.blocks.model import Domain, Parameter
 from cosim.blocks.regression import Mask, fit_least_squares
 from cosim.blocks.residuals import Residuals
-from cosim.constants import ZERO_CELSIUS
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
@@ -36,6 +35,11 @@ LEAST_OVERDRIVES = 5  # the delay of a continuous-time comparator has four param
 LARGEST_MOVE = 12.0  # of the logarithm of a parameter, from its first guess and over the range of a condition
 KT_EXPONENT = 0.5  # of the noise over temperature, where data are of one only: sigma^2 goes as k T
 
+_MOVES = {
+    "slope": ("1/V", "relative change with the common mode"),
+    "bend": ("1/V^2", "relative change with the square of the common mode from the configuration's"),
+    "exponent": ("1", "power of the absolute temperature"),
+}
 _TEXTS = {
     "noise": ("V", "input-referred rms noise of a decision"),
     "t_0": ("s", "part of the delay that no overdrive shortens"),
@@ -97,20 +101,21 @@ def residuals(model: ComparatorModel, data: xr.Dataset | Sequence[xr.Dataset]) -
     points = points_of(data)
     found = offset_residuals(model, points)
     noise = points.figure("noise")
+    terms = 1 + len(condition_terms(points))
     if "noise" in model.parameters:
-        told = [model.noise(v, t) for v, t in zip(noise.v_cm, noise.temperature, strict=True)]
-        found.append(_relative("noise", noise, np.array(told), noise.v_cm, "common mode [V]", 2))
-    signs = DECISIONS if not model.config.clocked else {None: ""}
+        told = np.array([model.noise(v, t) for v, t in zip(noise.v_cm, noise.temperature, strict=True)])
+        found.append(_relative("noise", noise, told, noise.v_cm, "common mode [V]", terms))
+    signs: tuple[int | None, ...] = (None,) if model.config.clocked else tuple(DECISIONS)
     for name in ("delay", "energy"):
         figures = [points.figure(name, sign) for sign in signs]
         ask = getattr(model, name)
         told = np.concatenate([_told(ask, each, sign or 1) for each, sign in zip(figures, signs, strict=True)])
-        count = sum(len(each.names) for each in _quantities(model.config, model.form) if each.figure == name)
+        count = sum(_numbers(each, terms) for each in _quantities(model.config, model.form) if each.figure == name)
         at = _joined(figures)
-        found.append(_relative(name, at, told, at.overdrive, "overdrive [V]", 2 * count))
+        found.append(_relative(name, at, told, at.overdrive, "overdrive [V]", count))
     charge = points.figure("kickback_charge")
     told = _told(lambda u, _, v, t: model.kickback_charge(u, v, t), charge, 1)
-    found.append(_relative("kickback_charge", charge, told, charge.overdrive, "overdrive [V]", 4))
+    found.append(_relative("kickback_charge", charge, told, charge.overdrive, "overdrive [V]", 2 * terms))
     return tuple(found)
 
 
@@ -133,9 +138,18 @@ class _Quantity:
     moving: int | None = None
 
 
+def _numbers(quantity: _Quantity, terms: int) -> int:
+    """How many numbers are fitted."""
+    count = len(quantity.names)
+    moving = count if quantity.moving is None else quantity.moving
+    return count + moving * (terms - 1)
+
+
 def _quantities(config: ComparatorConfig, form: str) -> list[_Quantity]:
     names = delay_names(config.clocked, form)
-    sides = {None: ""} if config.clocked else {sign: f"_{text}" for sign, text in DECISIONS.items()}
+    sides: dict[int | None, str] = {None: ""}
+    if not config.clocked:
+        sides = {sign: f"_{text}" for sign, text in DECISIONS.items()}
     found = []
     for sign, side in sides.items():
         found.append(_Quantity("delay", sign, names, side, delay_law(names), partial(_delay_start, names)))
@@ -172,67 +186,70 @@ def _fitted(points: Points, quantity: _Quantity) -> dict[str, Parameter]:
     x = points.figure("delay", quantity.decision).seen().values if quantity.over_delay else at.overdrive
     if x.shape != at.values.shape or not x.size:
         raise CosimError(f"the data set does not show {quantity.figure} where the delay is known", key=quantity.figure)
-    count, several = len(quantity.names), points.several_temperatures
-    dv, dt = _distances(points, at)
-    first = np.array(quantity.start(x, at.values))
-    # All unknowns begin at 1 and have about this size: logarithms of the parameters, and what a slope does over the
-    # range of the condition.
-    spans = np.array([1.0, np.ptp(dv), *([np.ptp(dt)] if several else [])])
+    count = len(quantity.names)
     moving = count if quantity.moving is None else quantity.moving
+    terms = condition_terms(points)
+    far = np.stack([_distance(points, at, term) for term in terms])  # (terms, points)
+    first = np.array(quantity.start(x, at.values))
+    # All unknowns begin at 1 and have about this size: logarithms of the parameters, and what a term does over the
+    # range of its condition.
+    spans = np.ptp(far, axis=1)
 
     def natural(theta: Array) -> Array:
-        """Rows: parameters, slopes [1/V] and, of several temperatures, exponents."""
-        moves = np.zeros((len(spans) - 1, count))
-        moves[:, :moving] = (theta[count:].reshape(-1, moving) - 1) / spans[1:, None]
-        return np.concatenate([first * np.exp(theta[None, :count] - 1), moves])
+        """Rows: the parameters, then how each moves with each term of the condition; shape (1 + terms, count)."""
+        table = np.zeros((1 + len(terms), count))
+        table[0] = first * np.exp(theta[:count] - 1)
+        table[1:, :moving] = (theta[count:].reshape(-1, moving) - 1) / spans[:, None]
+        return table
 
     def residual(theta: Array, mask: Mask) -> Array:
-        p, *moves = natural(theta)
-        moved = p[:, None] * np.exp(sum(np.outer(k, d[mask]) for k, d in zip(moves, (dv, dt), strict=False)))
+        table = natural(theta)
+        moved = table[0][:, None] * np.exp(table[1:].T @ far[:, mask])
         return np.asarray(quantity.law(x[mask], *moved) / at.values[mask] - 1)
 
-    reach = np.full(count + moving * (len(spans) - 1), LARGEST_MOVE)
+    reach = np.full(count + moving * len(terms), LARGEST_MOVE)
     best = fit_least_squares(
         residual, np.ones(reach.shape), at.overdrive, bounds=(1 - reach, 1 + reach), what=f"the {quantity.figure}"
     )
-    value, low, high = (natural(each) for each in (best.values, best.low, best.high))
+    ends = [natural(each) for each in (best.values, best.low, best.high)]
     found = {}
     for i, name in enumerate(quantity.names):
         unit, text = _TEXTS[name]
         place = quantity.side.replace("_", " towards ")
-        rows = [(f"{name}{quantity.side}", unit, f"{text}{place}"),
-                (f"{name}{quantity.side}_slope", "1/V", f"relative change of {name}{place} with the common mode"),
-                (f"{name}{quantity.side}_exponent", "1", f"power of the absolute temperature in {name}{place}")]  # fmt: skip
-        for j, (key, kind, words) in enumerate(rows[: len(spans) if i < moving else 1]):
-            found[key] = Parameter(float(value[j, i]), kind, float(low[j, i]), float(high[j, i]), words)
+        side = quantity.side
+        rows = [(name + side, unit, text + place)]
+        rows += [(f"{name}{side}_{term}", _MOVES[term][0], f"{name}{place}: {_MOVES[term][1]}") for term in terms]
+        for j, (key, kind, words) in enumerate(rows[: len(rows) if i < moving else 1]):
+            value, low, high = (float(each[j, i]) for each in ends)
+            found[key] = Parameter(value, kind, low, high, words)
     return found
 
 
 def _noise(points: Points) -> dict[str, Parameter]:
-    """Noise as a power law of temperature, exponential in the common mode; nothing where the data set has none."""
+    """Noise as a power of temperature and an exponential in the common mode; nothing where the data set has none."""
     at = points.figure("noise").seen()
     if not at.values.size:
         return {}
-    dv, dt = _distances(points, at)
-    rows = np.stack([np.ones_like(dv), dv, *([dt] if points.several_temperatures else [])], axis=1)
-    logs = np.log(at.values) - (0.0 if points.several_temperatures else KT_EXPONENT * dt)
+    terms = condition_terms(points)
+    rows = np.stack([np.ones_like(at.values), *(_distance(points, at, term) for term in terms)], axis=1)
     if np.linalg.matrix_rank(rows) < rows.shape[1]:
-        raise CosimError("the noise is known at too few conditions to fit it", key="noise", value=len(dv))
+        raise CosimError("the noise is known at too few conditions to fit it", key="noise", value=at.values.size)
+    logs = np.log(at.values) - (0.0 if "exponent" in terms else KT_EXPONENT * _distance(points, at, "exponent"))
     theta = np.linalg.lstsq(rows, logs, rcond=None)[0]
     unit, text = _TEXTS["noise"]
-    found = {
-        "noise": Parameter(float(np.exp(theta[0])), unit, description=text),
-        "noise_slope": Parameter(float(theta[1]), "1/V", description="relative change of the noise with the common mode"),
-    }
-    exponent, how = (float(theta[2]), "fitted") if points.several_temperatures else (KT_EXPONENT, "that of k T")
-    text = f"power of the absolute temperature in the noise, {how}"
-    return found | {"noise_exponent": Parameter(exponent, "1", description=text)}
+    found = {"noise": Parameter(float(np.exp(theta[0])), unit, description=text)}
+    for term, value in zip(terms, theta[1:].tolist(), strict=True):
+        found[f"noise_{term}"] = Parameter(value, _MOVES[term][0], description=f"noise: {_MOVES[term][1]}")
+    if "exponent" not in terms:
+        text = "noise: power of the absolute temperature, that of k T, not fitted"
+        found["noise_exponent"] = Parameter(KT_EXPONENT, "1", description=text)
+    return found
 
 
-def _distances(points: Points, at: Figure) -> tuple[Array, Array]:
-    """Of each point from the configuration's condition: common mode [V], ln of the absolute temperature."""
-    kelvin = (at.temperature + ZERO_CELSIUS) / (points.config.temperature + ZERO_CELSIUS)
-    return at.v_cm - points.config.v_cm, np.log(kelvin)
+def _distance(points: Points, at: Figure, term: str) -> Array:
+    """What a term multiplies at each point; see `behaviour.moved_by`."""
+    conditions = zip(at.v_cm.tolist(), at.temperature.tolist(), strict=True)
+    return np.array([moved_by(points.config, v, t)[term] for v, t in conditions])
 
 
 def _told(ask: Callable[..., Array], at: Figure, decision: int) -> Array:

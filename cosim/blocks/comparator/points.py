@@ -131,6 +131,19 @@ class Points:
         return values if values.ndim == 2 else values[:, None]
 
 
+def condition_terms(points: Points) -> tuple[str, ...]:
+    """How positive figures move with the conditions (see `behaviour`): what the conditions of the fit can tell."""
+    v_cm, _, held = points.conditions()
+    bend = len(np.unique(v_cm[~held])) > 2
+    return ("slope", *(("bend",) if bend else ()), *(("exponent",) if points.several_temperatures else ()))
+
+
+def offset_terms(points: Points) -> tuple[str, ...]:
+    """The same of an offset: "offset" itself, "offset_slope" ..."""
+    names = {"slope": "offset_slope", "bend": "offset_bend", "exponent": "offset_drift"}
+    return ("offset", *(names[term] for term in condition_terms(points)))
+
+
 _STATUS = ("status", "offset_status")
 
 

@@ -3,7 +3,7 @@
 Form `mismatch`: the offset is a linear function of the mismatch m of the transistors, whose coefficients (and constant)
 move linearly with common mode and temperature,
 
-    offset = sum over terms j of w_j (mean_j + sum_k S_jk m_k),   w = 1, v_cm - v_cm0 [, T - T_0].
+    offset = sum over terms j of w_j (mean_j + sum_k S_jk m_k),   w = 1, v_cm - v_cm0 [, its square] [, T - T_0].
 
 Least squares over the chips of the fit gives S; the spread follows from it and Pelgrom's sigma of each m_k, so it is
 known far better than a sample of some ten chips tells it, and holds for other area constants too.
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cosim.blocks.comparator.behaviour import OFFSET_TERMS, ComparatorModel, offset_weights
-from cosim.blocks.comparator.points import SPLIT, Points
+from cosim.blocks.comparator.behaviour import ComparatorModel, offset_weights
+from cosim.blocks.comparator.points import SPLIT, Points, offset_terms, points_of
 from cosim.blocks.model import Parameter
 from cosim.blocks.regression import jackknife, mean_interval, spread_interval
 from cosim.blocks.residuals import Residuals
@@ -36,6 +36,7 @@ hundred or less (rms of the difference between order statistics and quantiles; t
 _TEXTS = {
     "offset": ("V", "offset at the configuration's common mode and temperature"),
     "offset_slope": ("1", "change of the offset with the common mode"),
+    "offset_bend": ("1/V", "change of the offset with the square of the common mode from the configuration's"),
     "offset_drift": ("V/K", "change of the offset with the temperature"),
 }
 
@@ -48,8 +49,9 @@ def fit_offsets(points: Points, form: str) -> tuple[dict[str, Parameter], dict[s
 def _weights(points: Points) -> tuple[Array, Mask]:
     """(weights of the terms under each condition, shape (conditions, terms); conditions that are held out)."""
     v_cm, temperature, held = points.conditions()
-    weights = np.array([offset_weights(points.config, v, t) for v, t in zip(v_cm, temperature, strict=True)])
-    return weights[:, : 3 if points.several_temperatures else 2], held
+    names = offset_terms(points)
+    weights = [offset_weights(points.config, names, v, t) for v, t in zip(v_cm, temperature, strict=True)]
+    return np.array(weights), held
 
 
 def _by_mismatch(points: Points) -> tuple[dict[str, Parameter], dict[str, Any]]:
@@ -82,13 +84,14 @@ def _by_mismatch(points: Points) -> tuple[dict[str, Parameter], dict[str, Any]]:
     sensitivity = best.values[rest].reshape(terms, -1)
     covariance = (sensitivity * sigmas**2) @ sensitivity.T
     parameters = _terms(
+        offset_terms(points),
         best.values[means], (best.low[means], best.high[means]), best.values[spreads],
         (best.low[spreads], best.high[spreads]), _correlation(covariance),
     )  # fmt: skip
     parameters["sensitivity"] = Parameter(
         _nested(sensitivity), "V or 1", _nested(best.low[rest].reshape(terms, -1)),
         _nested(best.high[rest].reshape(terms, -1)),
-        "what one unit of each mismatch parameter adds to offset, slope (and drift); rows are these terms",
+        "what one unit of each mismatch parameter (columns) adds to the offset's terms (rows)",
     )  # fmt: skip
     names = [str(name) for name in points.first["parameter"].values]
     return parameters, {"mismatch": {"parameters": names, "sigmas": sigmas.tolist()}}
@@ -109,14 +112,26 @@ def _sampled(points: Points) -> tuple[dict[str, Parameter], dict[str, Any]]:
     of_mean = np.array([mean_interval(m, s, count) for m, s in zip(mean, sigma, strict=True)]).T
     of_sigma = np.array([spread_interval(s, count) for s in sigma]).T
     covariance = np.atleast_2d(np.cov(chips))
-    return _terms(mean, (of_mean[0], of_mean[1]), sigma, (of_sigma[0], of_sigma[1]), _correlation(covariance)), {}
+    return _terms(
+        offset_terms(points),
+        mean,
+        (of_mean[0], of_mean[1]),
+        sigma,
+        (of_sigma[0], of_sigma[1]),
+        _correlation(covariance),
+    ), {}
 
 
 def _terms(
-    mean: Array, mean_ends: tuple[Array, Array], sigma: Array, sigma_ends: tuple[Array, Array], correlation: Array
+    names: tuple[str, ...],
+    mean: Array,
+    mean_ends: tuple[Array, Array],
+    sigma: Array,
+    sigma_ends: tuple[Array, Array],
+    correlation: Array,
 ) -> dict[str, Parameter]:
     found = {}
-    for j, name in enumerate(OFFSET_TERMS[: len(mean)]):
+    for j, name in enumerate(names):
         unit, text = _TEXTS[name]
         found[f"{name}_mean"] = Parameter(
             float(mean[j]), unit, float(mean_ends[0][j]), float(mean_ends[1][j]), f"mean over chips: {text}"
@@ -164,11 +179,11 @@ def _quantiles(model: ComparatorModel, points: Points) -> Residuals:
     mean, sigma = model.offset_mean(*condition), model.offset_sigma(*condition)
     values, parts = points.offsets()[at], points.held_out_chips()
     reference, normal, held = [], [], []
-    for out in (False, True):
-        ordered = np.sort(values[(parts == out) & np.isfinite(values)])
+    for unseen in (False, True):
+        ordered = np.sort(values[(parts == unseen) & np.isfinite(values)])
         reference.append(ordered)
         normal.append(stats.norm.ppf((np.arange(ordered.size) + 0.5) / ordered.size))
-        held.append(np.full(ordered.size, out))
+        held.append(np.full(ordered.size, unseen))
     measured, z, out = np.concatenate(reference), np.concatenate(normal), np.concatenate(held)
     count = int(out.sum())
     return Residuals(
@@ -189,8 +204,6 @@ def _quantiles(model: ComparatorModel, points: Points) -> Residuals:
 
 def offset_test(model: ComparatorModel, data: Any) -> tuple[float, float, int]:
     """Kolmogorov-Smirnov: statistic, p value and number of held-out chips, at the condition of the residuals."""
-    from cosim.blocks.comparator.points import points_of
-
     points = points_of(data)
     at = _reference_condition(points)
     v_cm, temperature, _ = points.conditions()
