@@ -8,7 +8,7 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
-    from cosim.blocks.comparator.behaviour import ComparatorModel, load_model
+    from cosim.blocks.comparator.behaviour import FORMS, ComparatorModel, load_model
     from cosim.blocks.comparator.characterisation import characterise
     from cosim.blocks.comparator.config import ComparatorConfig as Config
     from cosim.blocks.comparator.fitting import fit, residuals
@@ -46,14 +46,10 @@ PLOTS = (
     Plot("noise", "Input-referred noise over common mode", ("noise",), "common_mode"),
 )  # fmt: skip
 
-FORMS = {
-    "mismatch": "offset by each transistor's mismatch; delay of a latch, or of two stages",
-    "sampled": "offset by the chips' own spread; delay as above",
-    "simple": "offset as in mismatch; delay one logarithm, or of one pole",
-}
 FIT_MANY = True
 
 _ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "ComparatorConfig"),
     "ComparatorModel": ("behaviour", "ComparatorModel"),
     "load_model": ("behaviour", "load_model"),

@@ -52,6 +52,12 @@ from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
+FORMS = {
+    "mismatch": "offset by each transistor's mismatch; delay of a latch, or of two stages",
+    "sampled": "offset by the chips' own spread; delay as above",
+    "simple": "offset as in mismatch; delay one logarithm, or of one pole",
+}
+
 DECISIONS = {1: "high", -1: "low"}
 SIMPLE = "simple"
 OFFSET_TERMS = ("offset", "offset_slope", "offset_bend", "offset_drift")

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cosim.blocks.comparator.behaviour import DECISIONS, ComparatorModel, delay_law, delay_names, moved_by
+from cosim.blocks.comparator.behaviour import DECISIONS, FORMS, ComparatorModel, delay_law, delay_names, moved_by
 from cosim.blocks.comparator.config import ComparatorConfig
 from cosim.blocks.comparator.points import SPLIT, Figure, Points, condition_terms, points_of
 from cosim.blocks.comparator.spread import fit_offsets, offset_residuals
@@ -68,8 +68,6 @@ def fit(
     Raises CosimError when too few chips, common modes or overdrives are there, when settings other than temperature
     differ, or when points failed and `allow_failed` is not set.
     """
-    from cosim.blocks.comparator import FORMS
-
     form = chosen_form(form, FORMS)
     points = points_of(data)
     refuse_failed(points.failed, points.total, "points", allow_failed)

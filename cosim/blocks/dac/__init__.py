@@ -8,7 +8,7 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
-    from cosim.blocks.dac.behaviour import DacModel, load_model
+    from cosim.blocks.dac.behaviour import FORMS, DacModel, load_model
     from cosim.blocks.dac.characterisation import characterise
     from cosim.blocks.dac.config import DacConfig as Config
     from cosim.blocks.dac.fitting import fit, residuals
@@ -53,12 +53,8 @@ PLOTS = (
     Plot("dac_energy", "Energy of a conversion", ("energy",), "size", kind="points"),
 )  # fmt: skip
 
-FORMS = {
-    "network": "levels from elements, on-resistances of the switches, parasitics, drivers' pulse width",
-    "straight": "levels from elements with ideal switches and drivers, and one gain",
-}
-
 _ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "DacConfig"),
     "DacModel": ("behaviour", "DacModel"),
     "load_model": ("behaviour", "load_model"),

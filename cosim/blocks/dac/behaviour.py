@@ -34,6 +34,11 @@ from cosim.blocks.fitted import FittedModel
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
+
+FORMS = {
+    "network": "levels from elements, on-resistances of the switches, parasitics, drivers' pulse width",
+    "straight": "levels from elements with ideal switches and drivers, and one gain",
+}
 STRAIGHT = "straight"
 CONDITIONS = ("temperature", "v_dd", "v_clp", "v_read")
 """Settings that move on-resistances and the reset's charge, for which the model has no law."""

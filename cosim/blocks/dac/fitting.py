@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cosim.blocks.dac.behaviour import CONDITIONS, STRAIGHT, DacModel, toggled_bits
+from cosim.blocks.dac.behaviour import CONDITIONS, FORMS, STRAIGHT, DacModel, toggled_bits
 from cosim.blocks.dac.config import DacConfig
 from cosim.blocks.dataset import origin_of
 from cosim.blocks.fitted import chosen_form, refuse_failed, stored_config
@@ -43,8 +43,6 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, form: str | None = None
 
     Raises CosimError when too few chips are there or when points failed and `allow_failed` is not set.
     """
-    from cosim.blocks.dac import FORMS
-
     form = chosen_form(form, FORMS)
     config = stored_config(data, DacConfig)
     status = data["status"].values

@@ -8,7 +8,7 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
-    from cosim.blocks.integrator.behaviour import IntegratorModel, load_model
+    from cosim.blocks.integrator.behaviour import FORMS, IntegratorModel, load_model
     from cosim.blocks.integrator.characterisation import characterise
     from cosim.blocks.integrator.config import IntegratorConfig as Config
     from cosim.blocks.integrator.fitting import fit, residuals
@@ -70,12 +70,8 @@ PLOTS = (
     Plot("integrator_offset_share", "What makes the offset", ("offset_share",), "parameter", kind="points"),
 )
 
-FORMS = {
-    "amplifier": "finite gain that falls towards the rails, finite bandwidth that follows the current, offset",
-    "ideal_range": "the same gain everywhere and one bandwidth",
-}
-
 _ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "IntegratorConfig"),
     "IntegratorModel": ("behaviour", "IntegratorModel"),
     "load_model": ("behaviour", "load_model"),

@@ -38,6 +38,11 @@ from cosim.constants import BOLTZMANN, ZERO_CELSIUS
 
 Array = NDArray[np.float64]
 
+FORMS = {
+    "amplifier": "finite gain that falls towards the rails, finite bandwidth that follows the current, offset",
+    "ideal_range": "the same gain everywhere and one bandwidth",
+}
+
 IDEAL_RANGE = "ideal_range"
 STEPS = 100  # of holding; a thousandth of the time constant each in the shipped circuits
 ROUNDS = 40  # of Newton's method, which is monotone here; it ends in two to four away from the rails

@@ -130,7 +130,7 @@ def characterise(
         **_hold_entries(hold),
         **_slew_entries(slew),
         "mismatch": (
-            ("chip", "parameter"), np.concatenate([np.zeros((1, len(names))), drawn.reshape(len(every) - 1, len(names))]), "1",
+            ("chip", "parameter"), np.array([[one.get(name, 0.0) for name in names] for one in every]), "1",
             "mismatch of each chip's transistors: dvt in V, db as a share",
         ),
         "status": (("simulation",), statuses(checked), "1", LONG_NAME),

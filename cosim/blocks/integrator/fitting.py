@@ -15,7 +15,7 @@ from scipy.optimize import least_squares
 from cosim.blocks.dataset import origin_of
 from cosim.blocks.fitted import chosen_form, refuse_failed, stored_config
 from cosim.blocks.holdout import UNJUDGED, held_out_conditions, judged
-from cosim.blocks.integrator.behaviour import IDEAL_RANGE, IntegratorModel, connected
+from cosim.blocks.integrator.behaviour import FORMS, IDEAL_RANGE, IntegratorModel, connected
 from cosim.blocks.integrator.config import IntegratorConfig
 from cosim.blocks.model import Domain, Parameter
 from cosim.blocks.regression import Mask, fit_least_squares, jackknife, spread_interval
@@ -39,8 +39,6 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, form: str | None = None
 
     Raises CosimError when too few charges are there or when points failed and `allow_failed` is not set.
     """
-    from cosim.blocks.integrator import FORMS
-
     form = chosen_form(form, FORMS)
     config = stored_config(data, IntegratorConfig)
     status = data["status"].values

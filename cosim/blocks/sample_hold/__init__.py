@@ -8,7 +8,7 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
-    from cosim.blocks.sample_hold.behaviour import SampleHoldModel, load_model
+    from cosim.blocks.sample_hold.behaviour import FORMS, SampleHoldModel, load_model
     from cosim.blocks.sample_hold.characterisation import characterise
     from cosim.blocks.sample_hold.config import SampleHoldConfig as Config
     from cosim.blocks.sample_hold.fitting import fit, residuals
@@ -52,13 +52,10 @@ PLOTS = (
     Plot("noise", "Noise of the held voltage and kT/C", ("noise", "ktc_noise"), "input_level"),
 )  # fmt: skip
 
-FORMS = {
-    "channel": "pedestal by channel charge and clock feedthrough, with what flows back while the channel closes",
-    "straight": "pedestal on a straight line over the input",
-}
 FIT_MANY = True
 
 _ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "SampleHoldConfig"),
     "SampleHoldModel": ("behaviour", "SampleHoldModel"),
     "load_model": ("behaviour", "load_model"),

@@ -33,6 +33,11 @@ from cosim.constants import BOLTZMANN, ELEMENTARY_CHARGE, ZERO_CELSIUS
 
 Array = NDArray[np.float64]
 
+FORMS = {
+    "channel": "pedestal by channel charge and clock feedthrough, with what flows back while the channel closes",
+    "straight": "pedestal on a straight line over the input",
+}
+
 STRAIGHT = "straight"
 
 

@@ -22,6 +22,7 @@ from cosim.blocks.model import Domain, Parameter
 from cosim.blocks.regression import Mask, fit_least_squares, jackknife
 from cosim.blocks.residuals import Residuals
 from cosim.blocks.sample_hold.behaviour import (
+    FORMS,
     STRAIGHT,
     SampleHoldModel,
     channel_conductance,
@@ -58,8 +59,6 @@ def fit(
 
     Raises CosimError when too few inputs or chips are there or when points failed and `allow_failed` is not set.
     """
-    from cosim.blocks.sample_hold import FORMS
-
     form = chosen_form(form, FORMS)
     parts = single_conditions(data, SampleHoldConfig, ("c_hold",))
     _refuse_failed(parts, allow_failed)
