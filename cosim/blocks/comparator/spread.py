@@ -67,19 +67,21 @@ def _by_mismatch(points: Points) -> tuple[dict[str, Parameter], dict[str, Any]]:
             key="chips", value=points.offsets().shape[1], allowed=f"{-(-3 * (causes + 2) // 2)} or more",
         )  # fmt: skip
     cause = np.concatenate([np.ones((len(chips), 1)), mismatch[chips]], axis=1)
-    # Row (condition, chip): weight of each term times each cause.
-    rows = np.einsum("cj,nk->cnjk", weights[~held], cause)[known].reshape(-1, terms * causes)
-    group = np.broadcast_to(chips, offsets.shape)[known]
-    scale = np.abs(rows).max(axis=0)
+    # Normal equations of each chip: a chip at a time is left out for the intervals. Columns are scaled to one.
+    rows = np.einsum("cj,nk->ncjk", weights[~held], cause).reshape(len(chips), -1, terms * causes)
+    scale = np.abs(rows).max(axis=(0, 1))
+    rows = np.where(known.T[:, :, None], rows, 0.0) / scale
+    values = np.where(known.T, offsets.T, 0.0)
+    grams, sides = np.einsum("nci,ncj->nij", rows, rows), np.einsum("nci,nc->ni", rows, values)
     sigmas = np.asarray(points.first["parameter_sigma"].values, dtype=np.float64)
 
     def solve(mask: Mask) -> Array:
-        found = np.linalg.lstsq(rows[mask] / scale, offsets[known][mask], rcond=None)[0] / scale
+        found = np.linalg.solve(grams[mask].sum(axis=0), sides[mask].sum(axis=0)) / scale
         every = found.reshape(terms, causes)
         spread = np.sqrt(np.sum((every[:, 1:] * sigmas) ** 2, axis=1))
         return np.concatenate([every[:, 0], spread, every[:, 1:].ravel()])
 
-    best = jackknife(solve, group)
+    best = jackknife(solve, chips)
     means, spreads, rest = slice(0, terms), slice(terms, 2 * terms), slice(2 * terms, None)
     sensitivity = best.values[rest].reshape(terms, -1)
     covariance = (sensitivity * sigmas**2) @ sensitivity.T

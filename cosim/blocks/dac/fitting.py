@@ -32,6 +32,7 @@ OUTPUT_LIMIT = 0.01
 SPREAD_LIMIT = 3.0  # of the sampling error of a standard deviation over the held-out chips
 RELATIVE_LIMIT = 0.2  # of energy, glitch and settling: capacitances of a layout and spikes of edges
 LEAST_CHIPS = 6
+LEAST_BITS = 4
 _SEED = 20240  # of the draws that stand for the model's spread
 _DRAWS = 2000  # sigma of the spread within 2 %
 
@@ -47,6 +48,11 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, form: str | None = None
     config = stored_config(data, DacConfig)
     status = data["status"].values
     refuse_failed(int((status != OK).sum()), status.size, "simulations", allow_failed)
+    if config.bits < LEAST_BITS:
+        raise CosimError(
+            f"energy and settling are fitted below the last bit's carry, judged above it: {LEAST_BITS} bits are wanted",
+            key="bits", value=config.bits, allowed=f"{LEAST_BITS} or more",
+        )  # fmt: skip
     known = np.isfinite(data["output"].values).all(axis=1)
     seen = known & ~_held_out(data)
     if seen.sum() < LEAST_CHIPS:
@@ -254,6 +260,7 @@ def residuals(model: DacModel, data: xr.Dataset) -> tuple[Residuals, ...]:
     codes = np.broadcast_to(data["code"].values.astype(np.float64), told.shape)
     split = "one chip in three; resistors, capacitors and transistors of each chip known"
     count = sum(np.size(each.value) for name, each in model.parameters.items() if name in _OF_LEVELS)
+    varied = held & (data["nominal"].values[known] == 0)
     found = [
         Residuals(
             quantity="output", reference=output[known].ravel(), predicted=told.ravel(),
@@ -261,7 +268,7 @@ def residuals(model: DacModel, data: xr.Dataset) -> tuple[Residuals, ...]:
             x_label="code [1]", limit=OUTPUT_LIMIT, split=split if own else "all chips of another DAC",
             parameters=count,
         ),
-        _spread(model, data, config, known, held),
+        *([_spread(model, data, config, known, held)] if varied.sum() > 1 else []),
     ]  # fmt: skip
     return (*found, *_of_codes(model, data, config, own))
 
