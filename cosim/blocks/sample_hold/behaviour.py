@@ -11,10 +11,11 @@ mobility with the field.
 
 As the switch opens its channels' charge divides, and the clocks couple through overlaps:
 
-    pedestal = (-q_clock - c_n s_n(v) + c_p s_p(v)) / (1 + t_return G(v) / C) / C,     C = c_hold + c_switch
+    pedestal = (-q_clock (1 - s_n / V_DD) + (-c_n s_n + c_p s_p) / (1 + t_return G(v) / C)) / C,   C = c_hold + c_switch
 
-c_n, c_p: capacitance of a channel times the share that goes to the held node; t_return: time in which charge flows
-back through the closing channel (the limits of fast and slow clocks of G. Wegmann, E. A. Vittoz, F. Rahali, IEEE J.
+q_clock: by the overlaps, of which only the swing counts that is left when the NMOS channel is gone; c_n, c_p: of a
+channel and its overlap, the share that goes to the held node; t_return: time in which charge flows back through the
+closing channel (the limits of fast and slow clocks of G. Wegmann, E. A. Vittoz, F. Rahali, IEEE J.
 Solid-State Circuits 22, 1091, 1987, meet at t_return G = C). A chip's transistors add a charge that is linear in
 their mismatch, where their channel is there. Noise: sqrt(k T / C); tracking: tau = C / G.
 """
@@ -99,7 +100,19 @@ class SampleHoldModel(FittedModel):
     def pedestal(self, v: ArrayLike, c_hold: float | None = None) -> Array:
         """Step of the held voltage as the switch of the nominal chip opens [V]."""
         self._check(v, c_hold)
-        return np.asarray(self._charge(v) * self._kept(v, c_hold) / self.capacitance(c_hold))
+        names = ("q_0", "c_slope") if self.form == STRAIGHT else ("q_clock", "c_n", "c_p")
+        terms = self.charge_terms(v, self._kept(v, c_hold))
+        charge = sum(self.value(name) * term for name, term in zip(names, terms, strict=True))
+        return np.asarray(charge / self.capacitance(c_hold))
+
+    def charge_terms(self, v: ArrayLike, kept: Array) -> tuple[Array, ...]:
+        """What the charges' parameters multiply in the pedestal, in their order; `kept`: share that does not return."""
+        inputs = np.asarray(v, dtype=np.float64)
+        if self.form == STRAIGHT:
+            return np.ones_like(inputs), inputs
+        u_t = thermal_voltage(self.config.temperature)
+        s_n, s_p = (inversion(x, u_t) for x in self._above(inputs))
+        return -(1 - np.minimum(s_n / self.config.v_dd, 1.0)), -s_n * kept, s_p * kept
 
     def mismatch_pedestal(self, v: ArrayLike, mismatch: ArrayLike, c_hold: float | None = None) -> Array:
         """What known mismatch adds to the pedestal [V], (chips, *shape of v); `mismatch` (chips, parameters)."""
@@ -161,14 +174,6 @@ class SampleHoldModel(FittedModel):
         """How far the channels are from pinch-off [V], positive where they are inverted."""
         inputs = np.asarray(v, dtype=np.float64)
         return self.value("v_n") - inputs, inputs - self.value("v_p")
-
-    def _charge(self, v: ArrayLike) -> Array:
-        inputs = np.asarray(v, dtype=np.float64)
-        if self.form == STRAIGHT:
-            return np.asarray(self.value("q_0") + self.value("c_slope") * inputs)
-        u_t = thermal_voltage(self.config.temperature)
-        s_n, s_p = (inversion(x, u_t) for x in self._above(inputs))
-        return np.asarray(-self.value("q_clock") - self.value("c_n") * s_n + self.value("c_p") * s_p)
 
     def _kept(self, v: ArrayLike, c_hold: float | None) -> Array:
         """Share of the charge that does not flow back."""

@@ -20,14 +20,13 @@ from cosim.blocks.fitted import chosen_form, refuse_failed
 from cosim.blocks.holdout import UNJUDGED, held_out_chips, held_out_conditions, judged, single_conditions
 from cosim.blocks.model import Domain, Parameter
 from cosim.blocks.regression import Mask, fit_least_squares, jackknife
-from cosim.blocks.residuals import Residuals
+from cosim.blocks.residuals import Residuals, rms
 from cosim.blocks.sample_hold.behaviour import (
     FORMS,
     STRAIGHT,
     SampleHoldModel,
     channel_conductance,
     energy_terms,
-    inversion,
     presence,
     thermal_voltage,
 )
@@ -40,11 +39,12 @@ Parts = list[tuple[SampleHoldConfig, xr.Dataset]]
 
 LEAST_INPUTS = 7  # the conductance has six parameters
 PEDESTAL_LIMIT = 1.0
-"""Of the kT/C noise of the hold capacitor, rms: an error below it is hidden in every sample; 90 uV at 500 fF, where
+"""Of the kT/C noise of the hold capacitors, rms: an error below it is hidden in every sample; 90 uV at 500 fF, where
 pedestals are 6 mV."""
 RELATIVE_LIMIT = (
     0.1  # time constant: mobility and body effect by one number each; noise: BSIM4's is not quite Nyquist's
 )
+ABSENT = 1e-6  # of the largest effect: an absent transistor's, whose charge is 0
 CLOSED = 1e5  # [ohm]; beyond it the switch does not track, and is not fitted
 _NAMES = ("g_n", "v_n", "theta_n", "g_p", "v_p", "theta_p")
 
@@ -97,7 +97,7 @@ def residuals(model: SampleHoldModel, data: xr.Dataset | Sequence[xr.Dataset]) -
     outs = _held_out(parts)
     rows = [_of_part(model, config, part, out) for (config, part), out in zip(parts, outs, strict=True)]
     found = []
-    for name, (limit, unit, split, count) in _judgements(model).items():
+    for name, (limit, unit, split, count) in _judgements(model, parts).items():
         points = [row[name] for row in rows if name in row]
         held = np.concatenate([each[3] for each in points]) if points else np.empty(0, dtype=bool)
         if not held.any():
@@ -114,9 +114,9 @@ def residuals(model: SampleHoldModel, data: xr.Dataset | Sequence[xr.Dataset]) -
     return tuple(found)
 
 
-def _judgements(model: SampleHoldModel) -> dict[str, tuple[float, str, str, int]]:
+def _judgements(model: SampleHoldModel, parts: Parts) -> dict[str, tuple[float, str, str, int]]:
     """Quantity -> (limit, unit, split, fitted numbers)."""
-    noise = model.noise()
+    noise = rms(np.array([model.noise(config.c_hold, config.temperature) for config, _ in parts]))
     chips = "one chip in three, its mismatch known, and inner hold capacitors"
     laws = [name for name in ("q_clock", "c_n", "c_p", "t_return", "q_0", "c_slope") if name in model.parameters]
     sensitivities = int(np.size(model.parameters["charge_sensitivity"].value))
@@ -220,7 +220,7 @@ def _conductance(seen: Parts, config: SampleHoldConfig) -> dict[str, Parameter]:
     ends = {"n": (float(g[0]), 0.6 * v_dd), "p": (float(g[-1]), 0.4 * v_dd)}
 
     def natural(theta: Array) -> dict[str, float]:
-        values = dict.fromkeys(_NAMES, 0.0) | {"v_n": 0.0, "v_p": v_dd}
+        values = dict.fromkeys(_NAMES, 0.0) | {"v_n": -v_dd, "v_p": 2 * v_dd}  # absent: out of reach
         for side, (a, b, c) in zip(sides, theta.reshape(-1, 3), strict=True):
             size, middle = ends[side]
             values[f"g_{side}"] = size / (0.5 * v_dd) * float(np.exp(a - 1))
@@ -252,31 +252,28 @@ def _conductance(seen: Parts, config: SampleHoldConfig) -> dict[str, Parameter]:
 
 def _pedestal(model: SampleHoldModel, seen: Parts) -> dict[str, Parameter]:
     """Charges of channels and clocks, and the time in which charge flows back where several capacitors tell it."""
-    u_t = thermal_voltage(model.config.temperature)
     v = np.concatenate([part["input_level"].values for _, part in seen])
     c = np.concatenate([np.full(part.sizes["input"], model.capacitance(config.c_hold)) for config, part in seen])
-    charge = np.concatenate([part["pedestal"].values for _, part in seen]) * c
-    known = np.isfinite(charge)
-    v, c, charge = v[known], c[known], charge[known]
-    x_n, x_p = model._above(v)
+    volts = np.concatenate([part["pedestal"].values for _, part in seen])
+    known = np.isfinite(volts)
+    v, c, volts = v[known], c[known], volts[known]
     if model.form == STRAIGHT:
-        names, units, rows = ["q_0", "c_slope"], ["C", "F"], np.stack([np.ones_like(v), v], axis=1)
+        names, units = ["q_0", "c_slope"], ["C", "F"]
         texts = ["charge that the opening switch leaves, at an input of 0 V", "change of it with the input"]
     else:
         names, units = ["q_clock", "c_n", "c_p"], ["C", "F", "F"]
         texts = ["charge by the clocks' coupling, off the held node", "share of the NMOS channel's capacitance",
                  "share of the PMOS channel's capacitance"]  # fmt: skip
-        rows = np.stack([-np.ones_like(v), -inversion(x_n, u_t), inversion(x_p, u_t)], axis=1)
     several = len({config.c_hold for config, _ in seen}) > 1 and model.form != STRAIGHT
     conductance = model.conductance(v)
-    scale = np.maximum(np.abs(rows).max(axis=0), 1e-30)
-    volts = charge / c
 
     def linear(mask: Mask, t: float) -> tuple[Array, float]:
-        kept = 1 / (1 + t * conductance[mask] / c[mask]) / c[mask]
-        matrix = rows[mask] * kept[:, None] / scale
-        found = np.linalg.lstsq(matrix, volts[mask], rcond=1e-9)[0]
-        return found / scale, float(np.sum((matrix @ found - volts[mask]) ** 2))
+        kept = 1 / (1 + t * conductance[mask] / c[mask])
+        matrix = np.stack(model.charge_terms(v[mask], kept), axis=1) / c[mask][:, None]
+        scale = np.abs(matrix).max(axis=0)
+        matrix = np.where(scale > ABSENT * scale.max(), matrix, 0.0) / np.maximum(scale, 1e-300)
+        found = np.linalg.lstsq(matrix, volts[mask], rcond=1e-9)[0]  # the least ones, so 0 of what is absent
+        return found / np.maximum(scale, 1e-300), float(np.sum((matrix @ found - volts[mask]) ** 2))
 
     longest = model.config.t_edge
 
@@ -317,6 +314,7 @@ def _mismatch(model: SampleHoldModel, seen: Parts) -> dict[str, Parameter]:
     matrix, target = np.concatenate(rows, axis=1), np.concatenate(values, axis=1)
     known = np.isfinite(target)
     scale = np.abs(matrix).max(axis=(0, 1))
+    matrix = np.where(scale > ABSENT * scale.max(), matrix, 0.0)
     scale = np.where(scale > 0, scale, 1.0)
 
     def solve(mask: Mask) -> Array:
