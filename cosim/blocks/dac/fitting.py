@@ -310,20 +310,26 @@ def _of_codes(model: DacModel, data: xr.Dataset, config: DacConfig, own: bool) -
     split = "nominal chip, codes from the last bit's carry on" if own else "nominal chip of another DAC"
     held = ~seen if own else np.ones(len(sizes), dtype=bool)
 
-    def relative(name: str, told: Array, used: Mask, parameters: int) -> Residuals:
+    def relative(name: str, told: Array, used: Mask, parameters: int, of_largest: bool = False) -> Residuals:
         reference = np.asarray(data[name].values, dtype=np.float64)[used]
+        scale = np.abs(reference).max() if of_largest else reference
         return Residuals(
-            quantity=name, reference=reference, predicted=told[used], error=told[used] / reference - 1,
-            unit="relative", held_out=held[used], x=sizes[used].astype(np.float64), x_label="size [1]",
+            quantity=name, reference=reference, predicted=told[used], error=(told[used] - reference) / scale,
+            unit="of the largest" if of_largest else "relative", held_out=held[used], x=sizes[used].astype(np.float64), x_label="size [1]",
             limit=RELATIVE_LIMIT, split=split, parameters=parameters,
         )  # fmt: skip
 
     energy = np.asarray(data["energy"].values, dtype=np.float64)
-    found = [relative("energy", model.energy(sizes, config=config), np.isfinite(energy) & (energy != 0), 2)]
+    paid = np.isfinite(energy) & (energy != 0)  # ideal switches take nothing from the supplies
+    found = []
+    if (paid & held).any():
+        found.append(relative("energy", model.energy(sizes, config=config), paid, 2))
     if own and config.kind != "pulse_width":
         settled = np.isfinite(data["settling_time"].values) & (toggled == 1)
         found.append(relative("settling_time", model.settling_time(np.ones(len(sizes))), settled, 2))
         carried = np.isfinite(data["glitch"].values) & (sizes > 0) & (toggled < config.bits - 1)
         table = model.array("glitch")
-        found.append(relative("glitch", table[np.minimum(toggled, len(table)) - 1], carried, len(table)))
+        found.append(
+            relative("glitch", table[np.minimum(toggled, len(table)) - 1], carried, len(table), of_largest=True)
+        )
     return found

@@ -281,3 +281,14 @@ def test_offsets_of_a_clocked_comparator_by_its_transistors(pool: SimulatorPool)
         found.errors["chip_offset"].rms < 0.02 * found.offset_sigma()
     )  # found 0.7 %: 36 uV, the search brackets 20 uV
     assert all(error.within_limit for error in found.errors.values())
+
+
+def test_a_netlist_without_mismatch_or_noise_makes_a_model_too(exact: xr.Dataset) -> None:
+    data = exact.isel(parameter=slice(0, 0)).copy(deep=True)
+    data["offset"].values[:] = 1e-3
+    data["noise"].values[:] = np.nan
+    found = fit(data)
+    assert found.offset_sigma() == 0.0 and found.offset_mean() == pytest.approx(1e-3)
+    assert "noise" not in found.errors
+    with pytest.raises(CosimError, match="without noise"):
+        found.decide(0.0, np.random.default_rng(1))
