@@ -31,6 +31,7 @@ OUTPUT_LIMIT = 0.01
 """LSB, rms: what the characterisation itself tells a level to; a quarter of the non-linearity of the shipped DACs."""
 SPREAD_LIMIT = 3.0  # of the sampling error of a standard deviation over the held-out chips
 RELATIVE_LIMIT = 0.2  # of energy, glitch and settling: capacitances of a layout and spikes of edges
+UNRESOLVED_GLITCH = 0.1e-12  # [V s], to which the characterisation tells one; see its step tolerances
 LEAST_CHIPS = 6
 LEAST_BITS = 4
 _SEED = 20240  # of the draws that stand for the model's spread
@@ -311,12 +312,13 @@ def _of_codes(model: DacModel, data: xr.Dataset, config: DacConfig, own: bool) -
     held = ~seen if own else np.ones(len(sizes), dtype=bool)
 
     def relative(name: str, told: Array, used: Mask, parameters: int, of_largest: bool = False) -> Residuals:
+        least = UNRESOLVED_GLITCH / RELATIVE_LIMIT
         reference = np.asarray(data[name].values, dtype=np.float64)[used]
-        scale = np.abs(reference).max() if of_largest else reference
+        scale = max(np.abs(reference).max(), least) if of_largest else reference
         return Residuals(
             quantity=name, reference=reference, predicted=told[used], error=(told[used] - reference) / scale,
-            unit="of the largest" if of_largest else "relative", held_out=held[used], x=sizes[used].astype(np.float64), x_label="size [1]",
-            limit=RELATIVE_LIMIT, split=split, parameters=parameters,
+            unit="of the largest" if of_largest else "relative", held_out=held[used],
+            x=sizes[used].astype(np.float64), x_label="size [1]", limit=RELATIVE_LIMIT, split=split, parameters=parameters,
         )  # fmt: skip
 
     energy = np.asarray(data["energy"].values, dtype=np.float64)
