@@ -314,10 +314,10 @@ def _of_codes(model: DacModel, data: xr.Dataset, config: DacConfig, own: bool) -
     def relative(name: str, told: Array, used: Mask, parameters: int, of_largest: bool = False) -> Residuals:
         least = UNRESOLVED_GLITCH / RELATIVE_LIMIT
         reference = np.asarray(data[name].values, dtype=np.float64)[used]
-        scale = max(np.abs(reference).max(), least) if of_largest else reference
+        scale, unit = (max(np.abs(reference).max(), least), "of the largest") if of_largest else (reference, "relative")
         return Residuals(
             quantity=name, reference=reference, predicted=told[used], error=(told[used] - reference) / scale,
-            unit="of the largest" if of_largest else "relative", held_out=held[used],
+            unit=unit, held_out=held[used],
             x=sizes[used].astype(np.float64), x_label="size [1]", limit=RELATIVE_LIMIT, split=split, parameters=parameters,
         )  # fmt: skip
 
