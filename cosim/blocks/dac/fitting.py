@@ -318,7 +318,8 @@ def _of_codes(model: DacModel, data: xr.Dataset, config: DacConfig, own: bool) -
         return Residuals(
             quantity=name, reference=reference, predicted=told[used], error=(told[used] - reference) / scale,
             unit=unit, held_out=held[used],
-            x=sizes[used].astype(np.float64), x_label="size [1]", limit=RELATIVE_LIMIT, split=split, parameters=parameters,
+            x=sizes[used].astype(np.float64), x_label="size [1]", limit=RELATIVE_LIMIT, split=split,
+            parameters=parameters,
         )  # fmt: skip
 
     energy = np.asarray(data["energy"].values, dtype=np.float64)
