@@ -1,0 +1,192 @@
+"""The behavioural model of a device: what programming, reading and time do to arrays of cells.
+
+    model = load_model("device.json")
+    cells = model.program(targets, rng)
+    nu = model.drift_exponents(targets, rng)
+    read = model.read(model.drifted(cells, nu, 3600.0), rng, programmed=cells, time=3600.0)
+
+The draws are those of `cosim.devices` with the fitted laws, so a model can stand where a device stands; `as_device`
+writes the folder that `--set device=FOLDER` takes. What the data set did not measure the model does not have: asking
+for it raises CosimError with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cosim.blocks.cell import conduction, drifting, fluctuation, stepping, writing
+from cosim.blocks.cell.config import CellConfig
+from cosim.blocks.cell.observations import Part
+from cosim.blocks.fitted import FittedModel
+from cosim.devices import Device, memristor
+from cosim.devices.laws import DriftLaw, FlickerNoise, NoiseLaw, PolynomialSigma
+from cosim.devices.pulses import PulsedCells, SetPulses, reset_cells, set_pulse
+from cosim.errors import CosimError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellModel(FittedModel):
+    """Laws of a device with their fitted numbers; see `FittedModel` for the attributes.
+
+    `settings`: `laws` (part -> name of its law), `absent` (part -> why it was not fitted), `parts` (what else a law
+    needs), `window`, `limits`, `v_read`.
+    """
+
+    BLOCK: ClassVar[str] = "cell"
+    CONFIG: ClassVar[type[CellConfig]] = CellConfig
+
+    @property
+    def laws(self) -> Mapping[str, str]:
+        """Fitted part -> name of its law."""
+        laws: Mapping[str, str] = self.settings["laws"]
+        return laws
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """Part that was not fitted -> why."""
+        absent: Mapping[str, str] = self.settings["absent"]
+        return absent
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """Least and most conductance that may be asked for [S]."""
+        low, high = self.settings["window"]
+        return float(low), float(high)
+
+    def part(self, name: str) -> Part:
+        """A fitted part; CosimError with the reason where the model lacks it."""
+        if name not in self.laws:
+            reason = self.absent.get(name, "it was not asked for")
+            raise CosimError(f"this model of a cell has no {name}: {reason}", key=name, allowed=list(self.laws))
+        own = {key: each for key, each in self.parameters.items() if key.startswith(f"{name}.")}
+        return Part(self.laws[name], own, 0.0, self.domain.limits, self.settings["parts"][name])
+
+    @cached_property
+    def programming(self) -> PolynomialSigma:
+        """Law of the programming error; of a device under blind pulses that of one step, its memory gone."""
+        if "programming" not in self.laws and "pulses" in self.laws:
+            law, g_max = self.pulses, self.window[1]
+            return PolynomialSigma(g_max, law.sd_offset, law.sd_slope * g_max)
+        return writing.sigma_law(self.part("programming"))
+
+    @cached_property
+    def noise(self) -> NoiseLaw:
+        """Law of the read noise; 1/f noise begins t_0 of the drift before the first read."""
+        law = fluctuation.noise_law(self.part("noise"))
+        if isinstance(law, FlickerNoise) and self.laws.get("drift", "power") != "power":
+            return replace(law, t_0=self.value("drift.t_0"))
+        return law
+
+    @cached_property
+    def drift(self) -> DriftLaw:
+        """Law of the drift."""
+        return drifting.drift_law(self.part("drift"))
+
+    @cached_property
+    def pulses(self) -> SetPulses:
+        """Law of blind SET pulses."""
+        return stepping.pulses_law(self.part("pulses"))
+
+    def program(self, targets: ArrayLike, rng: np.random.Generator) -> Array:
+        """Conductances of cells after write and verify [S], see `cosim.devices.program`."""
+        law = self.programming
+        self._inside("conductance" if "programming" in self.laws else "pulse_conductance", targets)
+        sigma = float(law.sigma(self.window[1], self.window[1]))
+        return memristor.program(targets, replace(self._device, programming=law, programming_sigma=sigma), rng)
+
+    def read(
+        self,
+        conductances: ArrayLike,
+        rng: np.random.Generator,
+        *,
+        programmed: ArrayLike | None = None,
+        time: float = 0.0,
+    ) -> Array:
+        """Conductances that one read sees [S], see `cosim.devices.read`."""
+        law, g_max = self.noise, self.window[1]
+        self._inside("read_conductance", conductances if programmed is None else programmed)
+        relative = float(law.sigma(g_max, g_max, g_max, 0.0)) / g_max
+        device = replace(self._device, noise=law, read_noise=relative)
+        return memristor.read(conductances, device, rng, programmed=programmed, time=time)
+
+    def drift_exponents(self, conductances: ArrayLike, rng: np.random.Generator) -> Array:
+        """nu of each cell, drawn once a programming [1], see `cosim.devices.drift_exponents`."""
+        device = replace(self._device, drift=self.drift)
+        self._inside("drift_conductance", conductances)
+        return memristor.drift_exponents(conductances, device, rng)
+
+    def drifted(self, conductances: ArrayLike, exponents: ArrayLike, time: float) -> Array:
+        """Conductances [S] at `time` [s] after programming, see `cosim.devices.drifted`."""
+        device = replace(self._device, drift=self.drift)
+        self._inside("time", time)
+        return memristor.drifted(conductances, exponents, device, time)
+
+    def current(self, voltage: ArrayLike, conductance: ArrayLike) -> Array:
+        """Current [A] at voltages [V] of cells of that conductance at V_read [S]; the arrays are broadcast."""
+        part = self.part("iv")
+        self._inside("voltage", voltage)
+        self._inside("iv_conductance", conductance)
+        return conduction.current_of(part, voltage, conductance)
+
+    def reset(self, shape: int | tuple[int, ...], rng: np.random.Generator) -> PulsedCells:
+        """Cells after a RESET pulse, for `set_pulse`."""
+        return reset_cells(shape, self.pulses, self._limits, rng)
+
+    def set_pulse(self, cells: PulsedCells, rng: np.random.Generator, where: ArrayLike = True) -> PulsedCells:
+        """The cells after one blind SET pulse on those of `where`."""
+        return set_pulse(cells, self.pulses, self._limits, rng, where)
+
+    def as_device(self, folder: str | Path, name: str | None = None, base: Device | None = None) -> Path:
+        """Write the device folder; see `cosim.blocks.cell.device_folder.write_device`."""
+        from cosim.blocks.cell.device_folder import write_device
+
+        return write_device(self, Path(folder), name, base)
+
+    @property
+    def _limits(self) -> tuple[float, float]:
+        low, high = self.settings["limits"]
+        return (0.0 if low is None else float(low), np.inf if high is None else float(high))
+
+    @cached_property
+    def _device(self) -> Device:
+        """Window and limits of the cells; its laws are put in by those who need them."""
+        v_read = self.settings["v_read"]
+        return Device(
+            name="model of a cell", folder=Path(), sha256="", g_min=self.window[0], g_max=self.window[1],
+            g_lowest=self._limits[0], g_highest=self._limits[1], programming_sigma=0.0, read_noise=0.0,
+            v_read=float("nan") if v_read is None else float(v_read), v_0=float("nan"), access_resistance=0.0,
+            stuck_off_rate=0.0, stuck_on_rate=0.0,
+        )  # fmt: skip
+
+    def _inside(self, name: str, values: ArrayLike) -> None:
+        if name in self.domain.limits:
+            self.domain.check(name, values)
+
+
+def load_model(path: str | Path, accept: bool = False) -> CellModel:
+    """Read a model file; `accept` lets one pass whose error exceeds its limit."""
+    return CellModel.load(path, accept)
+
+
+def settings_of(
+    laws: Mapping[str, Part], absent: Mapping[str, str], window: tuple[float, float], limits: tuple[float, float],
+    v_read: float | None,
+) -> dict[str, Any]:
+    """What the model's file keeps besides its parameters."""
+    return {
+        "laws": {name: part.law for name, part in laws.items()},
+        "absent": dict(absent),
+        "parts": {name: part.settings for name, part in laws.items()},
+        "window": list(window),
+        "limits": [each if np.isfinite(each) else None for each in limits],
+        "v_read": v_read,
+    }  # fmt: skip
