@@ -63,10 +63,10 @@ PLOTS = (
 )  # fmt: skip
 
 FORMS = {
-    "best": "of each part the law of lowest BIC",
-    "constant": "ohmic cell, constant programming error, read noise proportional to G, one nu, steps without memory",
-    "affine": "cubic I-V, programming error, read noise and steps affine in G, nu affine in ln G",
-    "full": "sinh I-V, programming error of degree four, capped 1/f noise, nu affine in ln G between limits",
+    "best": "lowest BIC each",
+    "constant": "plainest laws",
+    "affine": "affine laws",
+    "full": "richest laws",
 }
 FIT_MANY = True
 

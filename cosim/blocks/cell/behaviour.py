@@ -178,7 +178,10 @@ def load_model(path: str | Path, accept: bool = False) -> CellModel:
 
 
 def settings_of(
-    laws: Mapping[str, Part], absent: Mapping[str, str], window: tuple[float, float], limits: tuple[float, float],
+    laws: Mapping[str, Part],
+    absent: Mapping[str, str],
+    window: tuple[float, float],
+    limits: tuple[float, float],
     v_read: float | None,
 ) -> dict[str, Any]:
     """What the model's file keeps besides its parameters."""

@@ -3,8 +3,9 @@
 All laws are tied to the conductance at V_read, I(V_read) = G V_read, which is what programming sets:
 
     ohmic   I = G V
-    sinh    I = G V_read sinh(V / V_0) / sinh(V_read / V_0)        (tunnelling through a gap; papers: Jiang, SISPAD 2014)
+    sinh    I = G V_read sinh(V / V_0) / sinh(V_read / V_0)        (tunnelling through a gap; Jiang, SISPAD 2014)
     cubic   I = G V (1 + a V^2) / (1 + a V_read^2)                  (what an odd law is at small voltage)
+    sinh_power   the sinh law with V_0 = V_0(g_ref) (G / g_ref)^(-p / 2)   (a filament that thins out bends more)
 
 In a "1T1R" cell the same laws hold for the voltage V - R I that the access transistor leaves, R fitted too.
 """
@@ -25,8 +26,8 @@ from cosim.blocks.residuals import Residuals
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-LAWS = {"ohmic": "ohmic cell", "sinh": "sinh I-V", "cubic": "cubic I-V"}
-ERROR_LIMIT = 0.01  # relative error of the current, rms
+LAWS = {"ohmic": "ohmic cell", "sinh": "sinh I-V", "cubic": "cubic I-V", "sinh_power": "sinh I-V, V_0 a power of G"}
+ERROR_LIMIT = 0.02  # relative error of the current, rms
 RESOLUTION = 1e-6  # relative: below this the simulator's own tolerance is seen (reltol of reading decks), and no law
 FROZEN_UP_TO = 1.5  # times V_read: of a loop only the way back to zero below this counts as frozen
 LEAST_POINTS = 4  # of a curve
@@ -48,6 +49,7 @@ class Curves:
     v_read: float
     transistor: bool
     split: str
+    g_ref: float
 
 
 def observe(found: Observations) -> Curves:
@@ -71,11 +73,14 @@ def observe(found: Observations) -> Curves:
         raise Absent("one curve up to V_read alone leaves nothing to judge the fit by")
     part = np.where(unseen, "unseen curves", "voltages beyond V_read").astype(np.str_)
     transistor = found.simulated and found.config.cell == "1T1R"
-    what = ("devices" if found.values("current", ("device", "state", "voltage")).shape[0] > 1 else "states") if grid else (
-        "loops"
+    what = (
+        ("devices" if found.values("current", ("device", "state", "voltage")).shape[0] > 1 else "states")
+        if grid
+        else ("loops")
     )
     split = f"{what} of odd number, and all voltages beyond V_read"
-    return Curves(number, voltage, current, conductance, unseen | beyond, part, found.v_read, transistor, split)
+    g_ref = found.g_ref if np.isfinite(found.g_ref) else float(conductance.max())
+    return Curves(number, voltage, current, conductance, unseen | beyond, part, found.v_read, transistor, split, g_ref)
 
 
 _Curve = tuple[int, Array, Array, Array]
@@ -134,14 +139,15 @@ def sinhc(square: ArrayLike) -> Array:
 
 
 def predicted(
-    law: str, voltage: ArrayLike, conductance: ArrayLike, v_read: float, bend: float, resistance: float = 0.0
+    law: str, voltage: ArrayLike, conductance: ArrayLike, v_read: float, bend: ArrayLike, resistance: float = 0.0
 ) -> Array:
     """Current [A] at voltages [V] of cells of that conductance at V_read [S]; the arrays are broadcast.
 
-    `bend` [1/V^2]: 1 / V_0^2 of the sinh law, a of the cubic one. `resistance` R [ohm] in series: I = f(V - R I) by
-    Newton's method.
+    `bend` [1/V^2], of each cell: 1 / V_0^2 of the sinh law, a of the cubic one. `resistance` R [ohm] in series:
+    I = f(V - R I), by Newton's method.
     """
     v, g = np.broadcast_arrays(np.asarray(voltage, dtype=np.float64), np.asarray(conductance, dtype=np.float64))
+    bend = np.asarray(bend, dtype=np.float64)
     inner = v_read * (1.0 - resistance * g)
     amplitude = g * v_read / (inner * _shape(law, bend * inner**2))
     current = amplitude * v * _shape(law, bend * v**2)
@@ -162,7 +168,7 @@ def _shape(law: str, square: Array) -> Array:
     """I / V over bend V^2, one at zero."""
     if law == "ohmic":
         return np.ones_like(square)
-    return sinhc(square) if law == "sinh" else 1.0 + square
+    return 1.0 + square if law == "cubic" else sinhc(square)
 
 
 def _slope(law: str, square: Array) -> Array:
@@ -170,7 +176,7 @@ def _slope(law: str, square: Array) -> Array:
     if law == "ohmic":
         return np.ones_like(square)
     x = np.sqrt(np.abs(square))
-    return np.where(square > 0, np.cosh(x), np.cos(x)) if law == "sinh" else 1.0 + 3.0 * square
+    return 1.0 + 3.0 * square if law == "cubic" else np.where(square > 0, np.cosh(x), np.cos(x))
 
 
 def fit_law(curves: Curves, law: str) -> Part:
@@ -178,21 +184,25 @@ def fit_law(curves: Curves, law: str) -> Part:
     seen = ~curves.held_out
     v_scale = curves.v_read
     r_scale = 0.05 / float(curves.conductance.max())
-    bends, series = law != "ohmic", curves.transistor
-    start = np.array([0.1] * bends + [0.5] * series)
-
-    def numbers(unknown: Array) -> tuple[float, float]:
-        return (float(unknown[0]) / v_scale**2 if bends else 0.0, float(unknown[-1]) * r_scale if series else 0.0)
+    bends, power, series = law != "ohmic", law == "sinh_power", curves.transistor
+    start = np.array([0.1] * bends + [0.0] * power + [0.5] * series)
+    if power and len(np.unique(curves.curve[seen])) < 3:
+        raise Absent("a law whose V_0 depends on the conductance needs three curves to fit")
 
     def error(unknown: Array, mask: Mask) -> Array:
-        bend, resistance = numbers(unknown)
         v, i, g = (each[mask] for each in (curves.voltage, curves.current, curves.conductance))
-        return predicted(law, v, g, curves.v_read, bend, resistance) / i - 1.0
+        bend = float(unknown[0]) / v_scale**2 if bends else 0.0
+        resistance = float(unknown[-1]) * r_scale if series else 0.0
+        return predicted(law, v, g, curves.v_read, bend * (g / curves.g_ref) ** (unknown[1] if power else 0.0),
+                         resistance) / i - 1.0  # fmt: skip
 
     def solve(mask: Mask) -> Array:
         if not start.size:
             return start
-        limits = ([-2.0] * bends + [0.0] * series, [400.0] * bends + [18.0] * series)
+        limits = (
+            [-2.0] * bends + [-3.0] * power + [0.0] * series,
+            [400.0] * bends + [3.0] * power + [18.0] * series,
+        )
         which = np.flatnonzero(seen)[mask]
         chosen = np.zeros(seen.shape, dtype=bool)
         chosen[which] = True
@@ -210,18 +220,28 @@ def fit_law(curves: Curves, law: str) -> Part:
     bic = residual.size * np.log(spread) + values.size * np.log(residual.size)
     parameters = {}
     if bends:
-        name, text = ("iv.curvature", "1 / V_0^2 of the sinh law") if law == "sinh" else ("iv.cubic", "a of the cubic law")
+        name, text = (
+            ("iv.cubic", "a of the cubic law") if law == "cubic" else ("iv.curvature", "1 / V_0^2 of the sinh law")
+        )
         ends = _widened(low[0] / v_scale**2, high[0] / v_scale**2, curves)
         parameters[name] = fitted_number(values[0] / v_scale**2, "1/V^2", *ends, f"{text} of the current")
-        if law == "sinh" and values[0] > 0 and not ends[0] <= 0:
+        if power:
+            parameters["iv.power"] = fitted_number(
+                values[1], "1", low[1], high[1], "p of 1 / V_0^2 = curvature x (G / g_max)^p"
+            )
+        if law != "cubic" and values[0] > 0 and not ends[0] <= 0:
             v_0, *edges = (each**-0.5 for each in (values[0] / v_scale**2, *ends[::-1]))
-            parameters["iv.v_0"] = fitted_number(v_0, "V", edges[0], edges[1], "V_0 of the sinh law of the current")
+            parameters["iv.v_0"] = fitted_number(
+                v_0, "V", edges[0], edges[1], "V_0 of the sinh law" + power * ", at g_max"
+            )
     if series:
         scaled = (values[-1] * r_scale, low[-1] * r_scale, high[-1] * r_scale)
-        parameters["iv.r_access"] = fitted_number(scaled[0], "ohm", *scaled[1:], "on-resistance of the access transistor")
+        parameters["iv.r_access"] = fitted_number(
+            scaled[0], "ohm", *scaled[1:], "on-resistance of the access transistor"
+        )
     reach = float(np.abs(curves.voltage).max())
     domain = {"voltage": (-reach, reach), "iv_conductance": _range(curves.conductance)}
-    return Part(law, parameters, float(bic), domain, {"v_read": curves.v_read})
+    return Part(law, parameters, float(bic), domain, {"v_read": curves.v_read, "g_ref": curves.g_ref})
 
 
 def _widened(low: float, high: float, curves: Curves) -> tuple[float, float]:
@@ -235,7 +255,9 @@ def current_of(part: Part, voltage: ArrayLike, conductance: ArrayLike) -> Array:
     """The current of the fitted law [A]."""
     bend = next((part.value(name) for name in ("iv.curvature", "iv.cubic") if name in part.parameters), 0.0)
     resistance = part.value("iv.r_access") if "iv.r_access" in part.parameters else 0.0
-    return predicted(part.law, voltage, conductance, float(part.settings["v_read"]), bend, resistance)
+    power = part.value("iv.power") if "iv.power" in part.parameters else 0.0
+    bends = bend * (np.asarray(conductance, dtype=np.float64) / float(part.settings["g_ref"])) ** power
+    return predicted(part.law, voltage, conductance, float(part.settings["v_read"]), bends, resistance)
 
 
 def residuals(part: Part, curves: Curves) -> list[Residuals]:

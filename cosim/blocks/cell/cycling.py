@@ -77,7 +77,7 @@ def fit_law(turns: Turns, law: str) -> Part:
         median = np.exp([of_device.mean(), *center])
         name = f"cycles.{polarity.lower()}"
         parameters[f"{name}_median"] = fitted_number(
-            *median[:1], "S", *median[1:], f"median conductance after {polarity}"
+            float(median[0]), "S", float(median[1]), float(median[2]), f"median conductance after {polarity}"
         )
         if np.ptp(log) < NO_SPREAD:
             continue
@@ -99,8 +99,7 @@ def residuals(part: Part, turns: Turns) -> list[Residuals]:
     _, devices, cycles = log.shape
     held = np.tile(turns.held_out, len(names))
     median, within, between = (
-        np.repeat([part.value(f"{name}_{kind}") for name in names], devices)
-        for kind in ("median", "within", "between")
+        np.repeat([part.value(f"{name}_{kind}") for name in names], devices) for kind in ("median", "within", "between")
     )
     level = log.mean(axis=2).ravel()
     error = np.sqrt(between**2 + within**2 / cycles)

@@ -65,7 +65,10 @@ def write_device(model: CellModel, folder: Path, name: str | None = None, base: 
         "name": own,
         "description": f"fitted by cosim to the data set {origin(model)}",
     }
-    lines = [f"# Written by cosim from a fitted model of a cell, form '{model.form}'; each source names its data set.", ""]
+    lines = [
+        f"# Written by cosim from a fitted model of a cell, form '{model.form}'; each source names its data set.",
+        "",
+    ]
     lines += [f"{key} = {json.dumps(each, ensure_ascii=False)}" for key, each in head.items()]
     opened: set[str] = set()
     for key, value, unit, source, valid, description in rows:
@@ -73,11 +76,11 @@ def write_device(model: CellModel, folder: Path, name: str | None = None, base: 
         if table in laws and table not in opened:
             opened.add(table)
             lines += ["", f"[{table}]", f"law = {json.dumps(laws[table])}"]
-        content = {"value": _quantity(value, unit), "source": source,
+        content: dict[str, Any] = {"value": _quantity(value, unit), "source": source,
                    "valid": [_quantity(edge, unit) for edge in valid], "description": description}  # fmt: skip
         lines += ["", f"[{key}]", *_entries(content)]
-    for table, content in switching:
-        lines += ["", f"[{table}]", *_entries(content)]
+    for table, entries in switching:
+        lines += ["", f"[{table}]", *_entries(entries)]
     folder.mkdir(parents=True, exist_ok=True)
     body = "\n".join(lines) + "\n"
     write_atomically(folder / "model.cir", lambda part: part.write_text(text or READ_CELLS.format(name=own)))
@@ -93,7 +96,7 @@ def origin(model: CellModel) -> str:
     return f"sha256 {sha256_of_json(named)[:16]}"
 
 
-def _fitted(model: CellModel, key: str, name: str) -> tuple[str, tuple[float, float]]:
+def _fitted(model: CellModel, name: str) -> tuple[str, tuple[float, float]]:
     """Source and valid range of a fitted parameter."""
     each = model.parameters[name]
     value = model.value(name)
@@ -103,8 +106,9 @@ def _fitted(model: CellModel, key: str, name: str) -> tuple[str, tuple[float, fl
     return f"fit of {name} to {origin(model)}, valid: its 95 % interval", (min(low, value), max(high, value))
 
 
-def _of_base(base: Device, key: str, text: str) -> tuple[str, str]:
-    return f"not in the data set; device {base.name}, sha256 {base.sha256[:16]}", text
+def _of_base(base: Device) -> str:
+    """Source of what the data set did not measure."""
+    return f"not in the data set; device {base.name}, sha256 {base.sha256[:16]}"
 
 
 def _lacking(model: CellModel, part: str) -> CosimError:
@@ -116,9 +120,7 @@ def _lacking(model: CellModel, part: str) -> CosimError:
 
 def _window_rows(model: CellModel, base: Device | None) -> list[Row]:
     low, high = model.window
-    floor, ceiling = (
-        (float(edge) if np.isfinite(edge) else None) for edge in model._limits
-    )
+    floor, ceiling = ((float(edge) if np.isfinite(edge) else None) for edge in model._limits)
     source = f"window of the data set {origin(model)}"
     least = floor if floor is not None and floor <= low else 0.0
     most = ceiling if ceiling is not None else 2.0 * high
@@ -133,7 +135,7 @@ def _window_rows(model: CellModel, base: Device | None) -> list[Row]:
     if v_read is None:
         if base is None:
             raise _lacking(model, "v_read")
-        source, _ = _of_base(base, "v_read", "")
+        source = _of_base(base)
         v_read = base.v_read
     return [*rows, ("v_read", v_read, "V", source, (v_read, v_read), "read voltage at which conductance is defined")]
 
@@ -144,19 +146,22 @@ def _iv_rows(model: CellModel, base: Device | None) -> list[Row]:
     if "iv" not in model.laws:
         if base is None:
             raise _lacking(model, "iv")
-        return [("v_0", base.v_0, "V", _of_base(base, "v_0", text)[0], (base.v_0, base.v_0), text)]
+        return [("v_0", base.v_0, "V", _of_base(base), (base.v_0, base.v_0), text)]
+    if model.laws["iv"] in ("cubic", "sinh_power"):
+        raise CosimError(
+            "no device has this law of the current; fit a form that has the sinh law (full)", key="iv",
+            value=model.laws["iv"],
+        )  # fmt: skip
     if "iv.v_0" in model.parameters:
         v_0 = model.value("iv.v_0")
-        rows.append(("v_0", v_0, "V", *_fitted(model, "v_0", "iv.v_0"), text))
-    elif model.laws["iv"] == "cubic":
-        raise CosimError("no device has the cubic law of the current; fit the form that has the sinh law", key="iv")
+        rows.append(("v_0", v_0, "V", *_fitted(model, "iv.v_0"), text))
     else:  # a sinh bends by (v / v_0)^2 / 6
         v_0 = model.domain.limits["voltage"][1] / math.sqrt(6.0 * RESOLUTION)
         source = f"no bend above {RESOLUTION:g} in {origin(model)}: at least this"
         rows.append(("v_0", v_0, "V", source, (v_0, 1e3 * v_0), text))
     if "iv.r_access" in model.parameters:
         rows.append(("access_resistance", model.value("iv.r_access"), "ohm",
-                     *_fitted(model, "access_resistance", "iv.r_access"),
+                     *_fitted(model, "iv.r_access"),
                      "on-resistance of the access transistor, part of the conductance"))  # fmt: skip
     return rows
 
@@ -165,7 +170,7 @@ def _programming_rows(model: CellModel, base: Device | None) -> list[Row]:
     text = "standard deviation of the conductance after write and verify"
     if "programming" in model.laws:
         if model.laws["programming"] == "constant":
-            where = _fitted(model, "programming_sigma", "programming.c_0")
+            where = _fitted(model, "programming.c_0")
             return [("programming_sigma", model.value("programming.c_0"), "S", *where, text)]
         return _law_rows("programming", model.programming, model)
     if "pulses" in model.laws:
@@ -175,7 +180,7 @@ def _programming_rows(model: CellModel, base: Device | None) -> list[Row]:
                 for key, value in (("g_ref", law.g_ref), ("c_0", law.c_0), ("c_1", law.c_1))]  # fmt: skip
     if base is None:
         raise _lacking(model, "programming")
-    source = _of_base(base, "programming", text)[0]
+    source = _of_base(base)
     if base.programming is None:
         value = base.programming_sigma
         return [("programming_sigma", value, "S", source, (value, value), text)]
@@ -186,12 +191,12 @@ def _noise_rows(model: CellModel, base: Device | None) -> list[Row]:
     text = "standard deviation of the conductance from read to read, relative to it"
     if "noise" in model.laws:
         if model.laws["noise"].startswith("proportional"):
-            where = _fitted(model, "read_noise", "noise.slope")
+            where = _fitted(model, "noise.slope")
             return [("read_noise", model.value("noise.slope"), "1", *where, text)]
         return _law_rows("noise", model.noise, model)
     if base is None:
         raise _lacking(model, "noise")
-    source = _of_base(base, "noise", text)[0]
+    source = _of_base(base)
     if base.noise is None:
         return [("read_noise", base.read_noise, "1", source, (base.read_noise, base.read_noise), text)]
     return _base_law("noise", base.noise, source)
@@ -200,13 +205,13 @@ def _noise_rows(model: CellModel, base: Device | None) -> list[Row]:
 def _drift_rows(model: CellModel, base: Device | None) -> list[Row]:
     if "drift" in model.laws:
         return _law_rows("drift", model.drift, model)
-    return _base_law("drift", base.drift, _of_base(base, "drift", "")[0]) if base and base.drift else []
+    return _base_law("drift", base.drift, _of_base(base)) if base and base.drift else []
 
 
 def _pulse_rows(model: CellModel, base: Device | None) -> list[Row]:
     if "pulses" in model.laws:
         return _law_rows("pulses", model.pulses, model)
-    return _base_law("pulses", base.pulses, _of_base(base, "pulses", "")[0]) if base and base.pulses else []
+    return _base_law("pulses", base.pulses, _of_base(base)) if base and base.pulses else []
 
 
 def _law_names(model: CellModel, base: Device | None) -> list[tuple[str, str]]:
@@ -234,7 +239,7 @@ def _law_rows(table: str, law: _Law, model: CellModel) -> list[Row]:
     for each in fields(law):
         value, unit, key = float(getattr(law, each.name)), law.UNITS[each.name], f"{table}.{each.name}"
         if key in model.parameters and model.value(key) == value:
-            source, valid = _fitted(model, key, key)
+            source, valid = _fitted(model, key)
             text = model.parameters[key].description
         else:
             source, valid, text = f"held by the fit to {origin(model)}", (value, value), f"{each.name} of the law"

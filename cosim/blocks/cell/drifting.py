@@ -18,7 +18,7 @@ from scipy import special
 from scipy.optimize import minimize_scalar
 
 from cosim.blocks.cell.judging import distribution
-from cosim.blocks.cell.likelihood import Likeliest, maximum_likelihood
+from cosim.blocks.cell.likelihood import Likeliest, maximum_likelihood, without_groups
 from cosim.blocks.cell.observations import Absent, Observations, Part, fitted_number, odd
 from cosim.blocks.model import Parameter
 from cosim.blocks.regression import jackknife
@@ -73,7 +73,7 @@ class Drifted:
 
 def observe(found: Observations) -> Drifted:
     """Courses of all cells that keep off the limits of a cell."""
-    drifted = found.values("drift_conductance", ("state", "device", "time"))
+    drifted = found.cells("drift_conductance", ("state", "device", "time"))
     time = found.coordinate("time", "drift_conductance").astype(np.float64)
     states, devices, times = drifted.shape
     if times < 2 and not found.has("programmed_conductance"):
@@ -82,7 +82,7 @@ def observe(found: Observations) -> Drifted:
     drifted, time = drifted[:, :, order], time[order]
     start, anchored = drifted[:, :, 0], False
     if found.has("programmed_conductance"):
-        programmed = found.values("programmed_conductance", ("state", "device"))
+        programmed = found.cells("programmed_conductance", ("state", "device"))
         if programmed.shape == start.shape:
             start, anchored = programmed, True
     low, high = found.limits
@@ -163,7 +163,7 @@ def fit_law(course: Drifted, law: str) -> Part:
     parameters = {"drift.t_0": fitted_number(t_0, "s", low, high, "time scale of the drift")}
     nu, error, _ = _exponents(course, kind, t_0, ~course.unseen_time, cells)
     x = np.log(course.start[cells] / course.g_ref)
-    found, more = _law_of_exponents(law, x, nu, np.maximum(error, _LEAST_SPREAD))
+    found, more = _law_of_exponents(law, x, nu, np.maximum(error, _LEAST_SPREAD), _few_groups(devices))
     parameters |= more
     start = course.start
     domain = {"drift_conductance": (float(start.min()), float(start.max())),
@@ -178,25 +178,28 @@ def _few_groups(devices: NDArray[np.int64], most: int = 12) -> NDArray[np.int64]
     return np.asarray(np.searchsorted(np.unique(devices), devices) % most)
 
 
-def _law_of_exponents(law: str, x: Array, nu: Array, error: Array) -> tuple[Likeliest, dict[str, Parameter]]:
+def _law_of_exponents(
+    law: str, x: Array, nu: Array, error: Array, groups: NDArray[np.int64]
+) -> tuple[Likeliest, dict[str, Parameter]]:
     """Greatest likelihood of nu = |N(mean(x), sd(x))| seen with an error; nu is scaled by its mean."""
     scale = max(float(np.abs(nu).mean()), _LEAST_SPREAD)
     size = {"power": 1, "one": 1, "constant": 2, "affine": 4, "plateau": 6, "limits": 8}[law]
     if len(nu) < 3 * size or (size > 2 and len(np.unique(np.round(x, 1))) < 3):
         raise Absent(f"a law '{law}' of nu needs {3 * size} cells" + (" at three conductances" if size > 2 else ""))
 
-    def nll(unknown: Array) -> float:
+    def terms(unknown: Array) -> Array:
         mean, sd = _moments(law, unknown, x)
         total = np.hypot(scale * sd, error)
         folded = np.logaddexp(-0.5 * ((nu - scale * mean) / total) ** 2, -0.5 * ((nu + scale * mean) / total) ** 2)
-        return float(np.sum(np.log(total) + 0.5 * np.log(2 * np.pi) - folded))
+        return np.asarray(np.log(total) + 0.5 * np.log(2 * np.pi) - folded)
 
-    best: Likeliest | None = None
-    for start in _starts(law, x, nu / scale):
-        found = maximum_likelihood(nll, start, len(nu), "the drift exponents")
-        if best is None or found.nll < best.nll:
-            best = found
-    assert best is not None
+    tried = [
+        maximum_likelihood(lambda unknown: float(terms(unknown).sum()), start, len(nu), "the drift exponents")
+        for start in _starts(law, x, nu / scale)
+    ]
+    best = min(tried, key=lambda each: each.nll)
+    if law in ("plateau", "limits"):
+        best = without_groups(lambda unknown, mask: float(terms(unknown)[mask].sum()), best, groups)
     names = _names(law)
     texts = {"nu": "drift exponent of all cells", "mean": "mean of nu", "sd": "spread of nu from cell to cell"}
     return best, {

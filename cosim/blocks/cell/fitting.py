@@ -1,8 +1,8 @@
 """Fitting the model of a device: one part for each thing that its data sets measured.
 
 A part has candidate laws, the plainest first. The form "best" takes of each part the first whose Bayesian information
-criterion on the points of the fit is the lowest, or no worse in earnest; the other forms name one law a part, from plain to rich, so that `cosim fit --compare` sets them
-side by side.
+criterion on the points of the fit is the lowest, or no worse in earnest; the other forms name one law a part, from
+plain to rich, so that `cosim fit --compare` sets them side by side.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ FORM_LAWS: dict[str, dict[str, tuple[str, ...]]] = {
 """Form -> part -> its laws, the first that the kind of the data allows (white or 1/f reads) being taken."""
 
 
-def fit(
-    data: xr.Dataset | Sequence[xr.Dataset], *, allow_failed: bool = False, form: str | None = None
-) -> CellModel:
+def fit(data: xr.Dataset | Sequence[xr.Dataset], *, allow_failed: bool = False, form: str | None = None) -> CellModel:
     """Fit the model of `behaviour` to data sets of one cell, simulated or measured, each quantity from one of them.
 
     Devices of odd number are held out, and of what has no devices every second state or every third time. Raises

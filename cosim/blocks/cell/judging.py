@@ -88,6 +88,7 @@ def distribution(quantity: str, share: Array, held_out: Mask, *, parameters: int
     count, seen = int(held_out.sum()), int((~held_out).sum())
     squared = (_CRAMER_1_PERCENT - 1.0 / (12.0 * count)) / count * (1.0 + count / max(seen, 1))
     return Together(
-        quantity, reference, share, share - reference, "of all cells", held_out, reference, "share of cells below [1]",
+        quantity, reference, share, share - reference, "of all cells", held_out, stats.norm.ppf(reference),
+        "place of the cell among all, as a normal number [1]",
         limit=float(np.sqrt(squared)), split=split, parameters=parameters,
     )  # fmt: skip

@@ -114,6 +114,21 @@ class Observations:
         lacking = [each for each in dims if each not in array.dims]
         return np.asarray(array.expand_dims(lacking).transpose(*dims).values, dtype=np.float64)
 
+    def cells(self, name: str, dims: tuple[str, ...]) -> Array:
+        """A conductance that programming left [S], without what an access transistor of its own adds to the reading.
+
+        In a simulated "1T1R" cell the transistor is not the one of which the device's conductance speaks: the
+        difference of both resistances, known at each state from the I-V curves, is taken off.
+        """
+        values = self.values(name, dims)
+        if not (self.simulated and self.config.cell == "1T1R" and self.has("current")):
+            return values
+        read, asked = self.values("conductance", ("state",)), self.coordinate("state", "conductance")
+        order = np.argsort(read)
+        with np.errstate(divide="ignore"):
+            more = np.interp(np.log(values), np.log(read[order]), (1.0 / read - 1.0 / asked)[order])
+            return np.asarray(1.0 / (1.0 / values - more))
+
     def coordinate(self, name: str, of: str) -> NDArray[Any]:
         """A coordinate of the data set that holds the variable `of`."""
         return np.asarray(self._holder(of)[name].values)

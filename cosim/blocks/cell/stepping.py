@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 LAWS = {"plain": "steps of SET pulses affine in G", "memory": "steps of SET pulses affine in G and memory of the RESET"}
-_AT_LIMIT = 1e-9
+_AT_LIMIT = 1e-6  # relative: a value this near to what a cell can have lies there
 _GRID = 400  # conductances on which a distribution is followed from pulse to pulse
 SPLIT = "devices of odd number"
 
@@ -59,7 +59,7 @@ class Steps:
 
 def observe(found: Observations) -> Steps:
     """Trains of blind SET pulses of several devices."""
-    conductance = found.values("blind_conductance", ("device", "blind_pulse"))
+    conductance = found.cells("blind_conductance", ("device", "blind_pulse"))
     if len(conductance) < 4 or conductance.shape[1] < 3:
         raise Absent("the statistics of pulses need four devices and two pulses or more")
     return Steps(conductance, found.limits)

@@ -2,9 +2,9 @@
 
     sigma_p(G) = (g_max / g_ref) (c_0 + c_1 r + c_2 r^2 + c_3 r^3 + c_4 r^4),  r = G_target / g_max
 
-(Joshi et al., Nature Communications 11, 2473 (2020) for phase-change cells, degree 2; Wan et al., Nature 608, 504 (2022)
-for HfOx, degree 4). The coefficients have the greatest likelihood of all cells' errors, each normal with the sigma of
-its target and cut off at what a cell can have; no sigma of a few cells is ever formed.
+(degree 2 for phase-change cells: Joshi et al., Nature Communications 11, 2473 (2020); degree 4 for HfOx: Wan et al.,
+Nature 608, 504 (2022)). The coefficients have the greatest likelihood of all cells' errors, each normal with the sigma
+of its target and cut off at what a cell can have; no sigma of a few cells is ever formed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LAWS = {
     "quartic": "programming error of degree four in G",
 }
 _DEGREES = {"constant": 0, "linear": 1, "quadratic": 2, "quartic": 4}
-_AT_LIMIT = 1e-9  # relative: a value this near to what a cell can have lies there
+_AT_LIMIT = 1e-6  # relative: a value this near to what a cell can have lies there
 _RARELY_CUT = 1e-3  # share of a state's cells at a limit up to which their plain spread is that of the law
 SPLIT = "devices of odd number"
 
@@ -43,13 +43,11 @@ class Programmed:
 
     Attributes
     ----------
-    target: what was asked for [S]. expected: what an error-free cell reads [S].
-    value: what the cell reads [S]; NaN where that is missing.
+    target: what was asked for [S]. value: what the cell has [S]; NaN where that is missing.
     low, high: limits of a cell [S].
     """
 
     target: Array
-    expected: Array
     value: Array
     held_out: Mask
     low: float
@@ -63,20 +61,16 @@ class Programmed:
 
 def observe(found: Observations) -> Programmed:
     """Cells written to targets and verified; blind pulses are another part."""
-    value = found.values("programmed_conductance", ("state", "device"))
+    value = found.cells("programmed_conductance", ("state", "device"))
     if found.has("blind_conductance"):
         raise Absent("the cells were programmed by blind pulses, whose statistics are a part of their own")
-    states, devices = value.shape
+    devices = value.shape[1]
     if devices < 2:
         raise Absent("programming needs two devices or more, one to judge by")
     target = np.broadcast_to(found.coordinate("state", "programmed_conductance")[:, None], value.shape).astype(float)
-    expected, (low, high) = target, found.limits
-    if found.simulated and found.config.cell == "1T1R" and found.has("current"):
-        # A transistor that is not the device's own shifts what every cell reads; that is no programming error.
-        expected = np.broadcast_to(found.values("conductance", ("state",))[:, None], value.shape)
-        low, high = -np.inf, np.inf
+    low, high = found.limits
     held_out = np.broadcast_to(odd(devices, 1, 2), value.shape)
-    return Programmed(target, expected, value, held_out, low * (1 + _AT_LIMIT), high * (1 - _AT_LIMIT), found.g_ref)
+    return Programmed(target, value, held_out, low * (1 + _AT_LIMIT), high * (1 - _AT_LIMIT), found.g_ref)
 
 
 def fit_law(cells: Programmed, law: str) -> Part:
@@ -86,15 +80,15 @@ def fit_law(cells: Programmed, law: str) -> Part:
     states = len(np.unique(cells.target[use]))
     if states <= degree or use.sum() < 4 * (degree + 1):
         raise Absent(f"a law '{law}' needs {degree + 1} states and {4 * (degree + 1)} cells to fit")
-    target, expected, value = (each[use] for each in (cells.target, cells.expected, cells.value))
-    error = value - expected
+    target, value = cells.target[use], cells.value[use]
+    error = value - target
     scale = float(np.sqrt(np.mean(error**2)))
     if scale == 0.0:
         raise Absent("every cell has its target exactly")
     powers = (target / cells.g_ref)[:, None] ** np.arange(degree + 1)
 
     def nll(unknown: Array) -> float:
-        return normal_nll(value, expected, scale * (powers @ unknown), cells.low, cells.high)
+        return normal_nll(value, target, scale * (powers @ unknown), cells.low, cells.high)
 
     first = np.zeros(degree + 1)
     first[0] = 1.0
@@ -109,7 +103,7 @@ def fit_law(cells: Programmed, law: str) -> Part:
         for k, (name, v, a, b) in enumerate(zip(names, found.values, found.low, found.high, strict=True))
     }
     sigma = np.maximum(scale * (powers @ found.values), 1e-3 * scale)
-    whole = _cut_share(expected, sigma, cells.low, cells.high) < _RARELY_CUT
+    whole = _cut_share(target, sigma, cells.low, cells.high) < _RARELY_CUT
     if whole.any():
         weight = 1.0 / sigma[whole] ** 2
         bias, reach = np.average(error[whole], weights=weight), 1.96 / np.sqrt(weight.sum())
@@ -132,7 +126,7 @@ def residuals(part: Part, cells: Programmed) -> list[Residuals]:
     free = len([name for name in part.parameters if name != "programming.bias"])
     sigma = np.maximum(sigma_law(part).sigma(cells.target, cells.g_ref), 1e-300)
     rng = np.random.default_rng(stream(0, "cell fit: programming"))
-    share = normal_share(cells.value, cells.expected, sigma, rng, cells.low, cells.high)
+    share = normal_share(cells.value, cells.target, sigma, rng, cells.low, cells.high)
     known = cells.known
     found = _of_states(cells, sigma, free)
     shares = distribution("programming", share[known], cells.held_out[known], parameters=free, split=SPLIT)
@@ -141,7 +135,7 @@ def residuals(part: Part, cells: Programmed) -> list[Residuals]:
 
 def _of_states(cells: Programmed, sigma: Array, free: int) -> Residuals | None:
     """Spread about the target of seen and of held-out devices of each state that is rarely cut off."""
-    cut = _cut_share(cells.expected, sigma, cells.low, cells.high)
+    cut = _cut_share(cells.target, sigma, cells.low, cells.high)
     states = np.flatnonzero(cut[:, 0] < _RARELY_CUT)
     rows = [
         (state, side, use)
@@ -153,7 +147,7 @@ def _of_states(cells: Programmed, sigma: Array, free: int) -> Residuals | None:
     if not held.any() or held.all():
         return None
     count = np.array([use.sum() for *_, use in rows], dtype=np.float64)
-    squares = np.array([((cells.value - cells.expected)[state][use] ** 2).sum() for state, _, use in rows])
+    squares = np.array([((cells.value - cells.target)[state][use] ** 2).sum() for state, _, use in rows])
     told = np.array([sigma[state, 0] for state, *_ in rows])
     x = np.array([cells.target[state, 0] for state, *_ in rows])
     score = variance_score(squares, count, told**2)
@@ -163,6 +157,6 @@ def _of_states(cells: Programmed, sigma: Array, free: int) -> Residuals | None:
     )  # fmt: skip
 
 
-def _cut_share(expected: Array, sigma: Array, low: float, high: float) -> Array:
+def _cut_share(target: Array, sigma: Array, low: float, high: float) -> Array:
     """Share of cells that lie at a limit."""
-    return np.asarray(special.ndtr((low - expected) / sigma) + special.ndtr((expected - high) / sigma))
+    return np.asarray(special.ndtr((low - target) / sigma) + special.ndtr((target - high) / sigma))
