@@ -11,6 +11,7 @@ time; then nu of every cell; then mean and sd from all nu, by the greatest likel
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,11 @@ class Drifted:
     anchored: bool
     g_ref: float
     limits: tuple[float, float]
+
+    @cached_property
+    def time_scales(self) -> dict[str, tuple[float, float, float, float]]:
+        """Course over time, "power" or "spread" -> t_0 and its interval [s], and the information criterion."""
+        return {kind: _time_scale(self, kind) for kind in ("power", "spread")}
 
     @property
     def split(self) -> str:
@@ -138,17 +144,13 @@ def _search(course: Drifted, kind: str, cells: Mask, around: float | None = None
     return float(found.x), float(found.fun)
 
 
-def fit_law(course: Drifted, law: str) -> Part:
-    """t_0 with its interval by the jackknife over devices; the law of nu by greatest likelihood."""
+def _time_scale(course: Drifted, kind: str) -> tuple[float, float, float, float]:
+    """t_0 with its interval by the jackknife over devices [s], and the information criterion of the courses."""
     cells = ~course.unseen_cell
-    kind = "power" if law == "power" else "spread"
-    if kind == "power" and not course.anchored:
-        raise Absent("the course over time does not tell this law from the other without the programmed conductance")
     log_t_0, squares = _search(course, kind, cells)
     points = int(np.isfinite(course.log[cells][:, ~course.unseen_time]).sum())
     bic = points * np.log(squares / points + _RESOLUTION**2) + np.log(points)
-    devices = course.device[cells]
-    low = high = np.nan
+    devices, low, high = course.device[cells], np.nan, np.nan
     if len(np.unique(devices)) > 2:
         where = np.flatnonzero(cells)
 
@@ -159,11 +161,21 @@ def fit_law(course: Drifted, law: str) -> Part:
 
         estimate = jackknife(solve, _few_groups(devices))
         low, high = float(np.exp(estimate.low[0])), float(np.exp(estimate.high[0]))
-    t_0 = float(np.exp(log_t_0))
+    return float(np.exp(log_t_0)), low, high, float(bic)
+
+
+def fit_law(course: Drifted, law: str) -> Part:
+    """The course over time by least squares, then the law of nu by greatest likelihood."""
+    cells = ~course.unseen_cell
+    kind = "power" if law == "power" else "spread"
+    if kind == "power" and not course.anchored:
+        raise Absent("the course over time does not tell this law from the other without the programmed conductance")
+    t_0, low, high, bic = course.time_scales[kind]
     parameters = {"drift.t_0": fitted_number(t_0, "s", low, high, "time scale of the drift")}
     nu, error, _ = _exponents(course, kind, t_0, ~course.unseen_time, cells)
     x = np.log(course.start[cells] / course.g_ref)
-    found, more = _law_of_exponents(law, x, nu, np.maximum(error, _LEAST_SPREAD), _few_groups(devices))
+    groups = _few_groups(course.device[cells])
+    found, more = _law_of_exponents(law, x, nu, np.maximum(error, _LEAST_SPREAD), groups)
     parameters |= more
     start = course.start
     domain = {"drift_conductance": (float(start.min()), float(start.max())),
@@ -194,7 +206,9 @@ def _law_of_exponents(
         return np.asarray(np.log(total) + 0.5 * np.log(2 * np.pi) - folded)
 
     tried = [
-        maximum_likelihood(lambda unknown: float(terms(unknown).sum()), start, len(nu), "the drift exponents")
+        maximum_likelihood(
+            lambda unknown: float(terms(unknown).sum()), start, len(nu), "the drift exponents", kinks=size > 4
+        )
         for start in _starts(law, x, nu / scale)
     ]
     best = min(tried, key=lambda each: each.nll)

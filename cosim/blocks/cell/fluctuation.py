@@ -146,7 +146,13 @@ def fit_law(reads: Reads, law: str) -> Part:
 
     start = {"proportional": [0.0], "affine": [0.5, 0.5 * float(np.median(ratio))], "flicker": [0.0, 0.1],
              "flicker_capped": [0.0, 0.1, float(log.max() - np.log(scale))]}[law.removesuffix("_spread")]  # fmt: skip
-    found = maximum_likelihood(nll, [*start, *([-1.0] * law.endswith("_spread"))], int(use.sum()), "the read noise")
+    found = maximum_likelihood(
+        nll,
+        [*start, *([-1.0] * law.endswith("_spread"))],
+        int(use.sum()),
+        "the read noise",
+        kinks=law == "flicker_capped",
+    )
     domain = {"read_conductance": (float(reads.conductance.min()), float(reads.conductance.max()))}
     settings = {"t_read": reads.t_read, "t_0": reads.t_0, "g_ref": reads.g_ref, "flicker": reads.flicker,
                 "likelihood_gain": reads.likelihood_gain}  # fmt: skip

@@ -44,28 +44,33 @@ class Likeliest:
         return 2.0 * self.nll + len(self.values) * np.log(self.points)
 
 
-def maximum_likelihood(nll: Callable[[Array], float], start: ArrayLike, points: int, what: str) -> Likeliest:
+def maximum_likelihood(
+    nll: Callable[[Array], float], start: ArrayLike, points: int, what: str, *, kinks: bool = False
+) -> Likeliest:
     """Minimise `nll` over its parameters, all of which are of order one.
 
-    The simplex of Nelder and Mead walks over what is not smooth (limits of a law), quasi-Newton steps finish. Intervals
-    are value +- 1.96 sqrt(diag(H^-1)), H the matrix of second derivatives (observed Fisher information). Raises
-    CosimError when no finite likelihood is found.
+    Quasi-Newton steps; where `nll` has kinks (limits of a law), or they do not end, the simplex of Nelder and Mead
+    walks first. Intervals are value +- 1.96 sqrt(diag(H^-1)), H the matrix of second derivatives (observed Fisher
+    information). Raises CosimError when no finite likelihood is found.
     """
     best = np.atleast_1d(np.asarray(start, dtype=np.float64))
     if best.size == 0:
         return Likeliest(best, best, best, nll(best), points)
-    lowest = nll(best)
-    for _ in range(3):
-        options = {"maxiter": 800 * best.size, "xatol": 1e-7, "fatol": 1e-9, "adaptive": True}
-        simplex = minimize(nll, best, method="Nelder-Mead", options=options)
+    lowest, settled = nll(best), not kinks
+    for _ in range(4):
+        begin = best
+        if not settled:
+            options = {"maxiter": 800 * best.size, "xatol": 1e-7, "fatol": 1e-9, "adaptive": True}
+            begin = minimize(nll, best, method="Nelder-Mead", options=options).x
         with np.errstate(over="ignore", invalid="ignore"):
-            newton = minimize(nll, simplex.x, method="BFGS", options={"gtol": 1e-7})
-        found = min((simplex, newton), key=lambda each: each.fun if np.isfinite(each.fun) else np.inf)
-        gain = lowest - float(found.fun)
-        if gain > 0:
-            best, lowest = np.asarray(found.x, dtype=np.float64), float(found.fun)
-        if not gain > 1e-6:
+            newton = minimize(nll, begin, method="BFGS", options={"gtol": 1e-6 * max(1.0, np.sqrt(points))})
+        before = lowest
+        for each in (begin, newton.x):
+            if nll(each) < lowest:
+                best, lowest = np.asarray(each, dtype=np.float64), nll(each)
+        if (newton.success and not kinks) or (not settled and before - lowest <= 1e-6):
             break
+        settled = False
     if not np.isfinite(lowest):
         raise CosimError(f"the fit of {what} finds no parameters under which the data are possible")
     reach = _NORMAL_95 * np.sqrt(_variances(nll, best))

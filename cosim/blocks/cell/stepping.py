@@ -151,17 +151,19 @@ def after_pulses(law: SetPulses, limits: tuple[float, float], pulses: int) -> tu
     """
     edges = np.linspace(*limits, _GRID + 1)
     grid = np.r_[limits[0], 0.5 * (edges[1:] + edges[:-1]), limits[1]]
-    sd = max(law.g_reset_sd, 1e-6 * (limits[1] - limits[0]))
-    share = _cells(edges, np.array([law.g_reset]), np.array([sd]))[0]
+    # RESET's narrow distribution by three nodes, of its own mean and spread (Gauss and Hermite).
+    nodes = np.clip(law.g_reset + law.g_reset_sd * np.sqrt(3.0) * np.array([-1.0, 0.0, 1.0]), *limits)
+    share = np.array([1.0, 4.0, 1.0]) / 6.0
     mean, spread, memory = [], [], 1.0
     for number in range(pulses + 1):
-        first = float(share @ grid)
+        first = float(share @ nodes)
         mean.append(first)
-        spread.append(float(np.sqrt(max(share @ (grid - first) ** 2, 0.0))))
+        spread.append(float(np.sqrt(max(share @ (nodes - first) ** 2, 0.0))))
         if number < pulses:
             memory *= float(np.exp(-1.0 / law.memory))
-            step_sd = np.maximum(law.step_sd(grid, memory), 1e-3 * (edges[1] - edges[0]))
-            share = share @ _cells(edges, grid + law.step_mean(grid, memory), step_sd)
+            step_sd = np.maximum(law.step_sd(nodes, memory), 1e-3 * (edges[1] - edges[0]))
+            share = share @ _cells(edges, nodes + law.step_mean(nodes, memory), step_sd)
+            nodes = grid
     return np.array(mean), np.array(spread)
 
 
