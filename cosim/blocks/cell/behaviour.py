@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cosim.blocks.cell import conduction, drifting, fluctuation, stepping, writing
+from cosim.blocks.cell import conduction, drifting, fluctuation, responding, stepping, writing
 from cosim.blocks.cell.config import CellConfig
 from cosim.blocks.cell.observations import Part
 from cosim.blocks.fitted import FittedModel
@@ -144,6 +144,22 @@ class CellModel(FittedModel):
     def set_pulse(self, cells: PulsedCells, rng: np.random.Generator, where: ArrayLike = True) -> PulsedCells:
         """The cells after one blind SET pulse on those of `where`."""
         return set_pulse(cells, self.pulses, self._limits, rng, where)
+
+    def pulsed(
+        self, polarity: str, start: ArrayLike, pulses: ArrayLike, amplitude: ArrayLike = 1.0, width: ArrayLike = 1.0
+    ) -> Array:
+        """Conductance [S] after equal pulses ("SET" or "RESET") on cells that had `start` [S]; one or more pulses.
+
+        `amplitude` and `width` are relative to those that the data set names as the device's own. CosimError where the
+        response in that direction was not gradual.
+        """
+        part = self.part("response")
+        if f"response.{polarity.lower()}_g_end" not in part.parameters:
+            raise CosimError("the response in this direction was not gradual", key="polarity", value=polarity)
+        time = np.asarray(pulses, dtype=np.float64) * np.asarray(width, dtype=np.float64)
+        self._inside("amplitude", amplitude)
+        self._inside("pulse_time", time)
+        return responding.response_of(part, polarity, start, amplitude, time)
 
     def as_device(self, folder: str | Path, name: str | None = None, base: Device | None = None) -> Path:
         """Write the device folder; see `cosim.blocks.cell.device_folder.write_device`."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
-from cosim.blocks.cell.observations import Absent, Observations, Part, fitted_number
+from cosim.blocks.cell.observations import NOT_THERE, Absent, Observations, Part, fitted_number
 from cosim.blocks.regression import jackknife
 from cosim.blocks.residuals import Residuals
 
@@ -57,7 +57,7 @@ def observe(found: Observations) -> Curves:
     if found.v_read is None:
         if found.has("current") or found.has("loop_current"):
             raise Absent("the data do not state v_read, at which conductance is defined ([config] v_read)")
-        raise Absent("the data hold no current over the voltage")
+        raise Absent(f"{NOT_THERE} current over the voltage")
     grid = found.has("current")
     curves = list(_grid(found) if grid else _branches(found, FROZEN_UP_TO * found.v_read))
     if not curves:

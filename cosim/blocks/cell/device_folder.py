@@ -83,7 +83,10 @@ def write_device(model: CellModel, folder: Path, name: str | None = None, base: 
         lines += ["", f"[{table}]", *_entries(entries)]
     folder.mkdir(parents=True, exist_ok=True)
     body = "\n".join(lines) + "\n"
-    write_atomically(folder / "model.cir", lambda part: part.write_text(text or READ_CELLS.format(name=own)))
+    write_atomically(
+        folder / "model.cir",
+        lambda part: part.write_text(text.rstrip() + "\n" if text else READ_CELLS.format(name=own)),
+    )
     write_atomically(folder / "parameters.toml", lambda part: part.write_text(body, encoding="utf-8"))
     load_device(folder)  # it holds, or the message says what does not
     return folder

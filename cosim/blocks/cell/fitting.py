@@ -7,16 +7,16 @@ plain to rich, so that `cosim fit --compare` sets them side by side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from cosim.blocks.cell import FORMS, conduction, cycling, drifting, fluctuation, stepping, writing
+from cosim.blocks.cell import FORMS, conduction, cycling, drifting, fluctuation, responding, stepping, writing
 from cosim.blocks.cell.behaviour import CellModel, settings_of
-from cosim.blocks.cell.observations import Absent, Observations, Part
+from cosim.blocks.cell.observations import NOT_THERE, Absent, Observations, Part
 from cosim.blocks.fitted import chosen_form
 from cosim.blocks.model import Domain
 from cosim.blocks.residuals import Residuals, errors_of
@@ -29,6 +29,7 @@ PARTS: dict[str, ModuleType] = {
     "drift": drifting,
     "pulses": stepping,
     "cycles": cycling,
+    "response": responding,
 }
 """Part -> module with `LAWS`, `observe`, `fit_law` and `residuals`; the one that counts most comes first."""
 
@@ -65,8 +66,7 @@ def fit(data: xr.Dataset | Sequence[xr.Dataset], *, allow_failed: bool = False, 
         except Absent as reason:
             absent[name] = str(reason)
     if not parts:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
-        raise CosimError(f"nothing of a cell's model can be fitted to these data ({reasons})")
+        raise CosimError(f"nothing of a cell's model can be fitted to these data ({_reasons(absent)})")
     errors = errors_of(residuals)
     domain = {"temperature": (found.config.temperature, found.config.temperature)}
     for part in parts.values():
@@ -82,6 +82,12 @@ def fit(data: xr.Dataset | Sequence[xr.Dataset], *, allow_failed: bool = False, 
         settings=settings_of(parts, absent, window, found.limits, found.v_read),
         provenance=found.origin(),
     )
+
+
+def _reasons(absent: Mapping[str, str]) -> str:
+    """Why each part is absent; those whose data are there at all where there are any."""
+    there = {name: reason for name, reason in absent.items() if not reason.startswith(NOT_THERE)}
+    return "; ".join(f"{name}: {reason}" for name, reason in (there or absent).items())
 
 
 def _part(name: str, module: ModuleType, points: Any, form: str) -> Part:

@@ -34,6 +34,10 @@ MEASUREMENTS = {
 """Variable that a part of the model is fitted to -> entry of `measurement` whose status says whether it holds."""
 
 
+NOT_THERE = "the data hold no"
+"""Beginning of the reason where nothing was measured at all."""
+
+
 class Absent(Exception):
     """Why a part of the model cannot be fitted, in words."""
 
@@ -148,7 +152,7 @@ class Observations:
     def _holder(self, name: str) -> xr.Dataset:
         holders = [each for each in self.sets if name in each.data_vars]
         if not holders:
-            raise Absent(f"the data hold no {name}")
+            raise Absent(f"{NOT_THERE} {name}")
         if len(holders) > 1:
             raise CosimError("two data sets hold this quantity; a model takes it from one", key=name)
         return holders[0]
