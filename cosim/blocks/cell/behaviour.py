@@ -12,89 +12,26 @@ for it raises CosimError with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cosim.blocks.cell import conduction, drifting, fluctuation, responding, stepping, writing
-from cosim.blocks.cell.config import CellConfig
-from cosim.blocks.cell.observations import Part
-from cosim.blocks.fitted import FittedModel
+from cosim.blocks.cell import conduction, responding
+from cosim.blocks.cell.device_folder import write_device
+from cosim.blocks.cell.fitted_laws import FittedLaws
 from cosim.devices import Device, memristor
-from cosim.devices.laws import DriftLaw, FlickerNoise, NoiseLaw, PolynomialSigma
-from cosim.devices.pulses import PulsedCells, SetPulses, reset_cells, set_pulse
+from cosim.devices.pulses import PulsedCells, reset_cells, set_pulse
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellModel(FittedModel):
-    """Laws of a device with their fitted numbers; see `FittedModel` for the attributes.
-
-    `settings`: `laws` (part -> name of its law), `absent` (part -> why it was not fitted), `parts` (what else a law
-    needs), `window`, `limits`, `v_read`.
-    """
-
-    BLOCK: ClassVar[str] = "cell"
-    CONFIG: ClassVar[type[CellConfig]] = CellConfig
-
-    @property
-    def laws(self) -> Mapping[str, str]:
-        """Fitted part -> name of its law."""
-        laws: Mapping[str, str] = self.settings["laws"]
-        return laws
-
-    @property
-    def absent(self) -> Mapping[str, str]:
-        """Part that was not fitted -> why."""
-        absent: Mapping[str, str] = self.settings["absent"]
-        return absent
-
-    @property
-    def window(self) -> tuple[float, float]:
-        """Least and most conductance that may be asked for [S]."""
-        low, high = self.settings["window"]
-        return float(low), float(high)
-
-    def part(self, name: str) -> Part:
-        """A fitted part; CosimError with the reason where the model lacks it."""
-        if name not in self.laws:
-            reason = self.absent.get(name, "it was not asked for")
-            raise CosimError(f"this model of a cell has no {name}: {reason}", key=name, allowed=list(self.laws))
-        own = {key: each for key, each in self.parameters.items() if key.startswith(f"{name}.")}
-        return Part(self.laws[name], own, 0.0, self.domain.limits, self.settings["parts"][name])
-
-    @cached_property
-    def programming(self) -> PolynomialSigma:
-        """Law of the programming error; of a device under blind pulses that of one step, its memory gone."""
-        if "programming" not in self.laws and "pulses" in self.laws:
-            law, g_max = self.pulses, self.window[1]
-            return PolynomialSigma(g_max, law.sd_offset, law.sd_slope * g_max)
-        return writing.sigma_law(self.part("programming"))
-
-    @cached_property
-    def noise(self) -> NoiseLaw:
-        """Law of the read noise; 1/f noise begins t_0 of the drift before the first read."""
-        law = fluctuation.noise_law(self.part("noise"))
-        if isinstance(law, FlickerNoise) and self.laws.get("drift", "power") != "power":
-            return replace(law, t_0=self.value("drift.t_0"))
-        return law
-
-    @cached_property
-    def drift(self) -> DriftLaw:
-        """Law of the drift."""
-        return drifting.drift_law(self.part("drift"))
-
-    @cached_property
-    def pulses(self) -> SetPulses:
-        """Law of blind SET pulses."""
-        return stepping.pulses_law(self.part("pulses"))
+class CellModel(FittedLaws):
+    """A device as its data sets show it; see `FittedLaws` for what it holds."""
 
     def program(self, targets: ArrayLike, rng: np.random.Generator) -> Array:
         """Conductances of cells after write and verify [S], see `cosim.devices.program`."""
@@ -139,11 +76,11 @@ class CellModel(FittedModel):
 
     def reset(self, shape: int | tuple[int, ...], rng: np.random.Generator) -> PulsedCells:
         """Cells after a RESET pulse, for `set_pulse`."""
-        return reset_cells(shape, self.pulses, self._limits, rng)
+        return reset_cells(shape, self.pulses, self.limits, rng)
 
     def set_pulse(self, cells: PulsedCells, rng: np.random.Generator, where: ArrayLike = True) -> PulsedCells:
         """The cells after one blind SET pulse on those of `where`."""
-        return set_pulse(cells, self.pulses, self._limits, rng, where)
+        return set_pulse(cells, self.pulses, self.limits, rng, where)
 
     def pulsed(
         self, polarity: str, start: ArrayLike, pulses: ArrayLike, amplitude: ArrayLike = 1.0, width: ArrayLike = 1.0
@@ -163,14 +100,7 @@ class CellModel(FittedModel):
 
     def as_device(self, folder: str | Path, name: str | None = None, base: Device | None = None) -> Path:
         """Write the device folder; see `cosim.blocks.cell.device_folder.write_device`."""
-        from cosim.blocks.cell.device_folder import write_device
-
         return write_device(self, Path(folder), name, base)
-
-    @property
-    def _limits(self) -> tuple[float, float]:
-        low, high = self.settings["limits"]
-        return (0.0 if low is None else float(low), np.inf if high is None else float(high))
 
     @cached_property
     def _device(self) -> Device:
@@ -178,7 +108,7 @@ class CellModel(FittedModel):
         v_read = self.settings["v_read"]
         return Device(
             name="model of a cell", folder=Path(), sha256="", g_min=self.window[0], g_max=self.window[1],
-            g_lowest=self._limits[0], g_highest=self._limits[1], programming_sigma=0.0, read_noise=0.0,
+            g_lowest=self.limits[0], g_highest=self.limits[1], programming_sigma=0.0, read_noise=0.0,
             v_read=float("nan") if v_read is None else float(v_read), v_0=float("nan"), access_resistance=0.0,
             stuck_off_rate=0.0, stuck_on_rate=0.0,
         )  # fmt: skip
@@ -191,21 +121,3 @@ class CellModel(FittedModel):
 def load_model(path: str | Path, accept: bool = False) -> CellModel:
     """Read a model file; `accept` lets one pass whose error exceeds its limit."""
     return CellModel.load(path, accept)
-
-
-def settings_of(
-    laws: Mapping[str, Part],
-    absent: Mapping[str, str],
-    window: tuple[float, float],
-    limits: tuple[float, float],
-    v_read: float | None,
-) -> dict[str, Any]:
-    """What the model's file keeps besides its parameters."""
-    return {
-        "laws": {name: part.law for name, part in laws.items()},
-        "absent": dict(absent),
-        "parts": {name: part.settings for name, part in laws.items()},
-        "window": list(window),
-        "limits": [each if np.isfinite(each) else None for each in limits],
-        "v_read": v_read,
-    }  # fmt: skip

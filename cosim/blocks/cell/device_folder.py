@@ -12,11 +12,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cosim.blocks.cell.conduction import RESOLUTION
+from cosim.blocks.cell.fitted_laws import FittedLaws
 from cosim.devices import Device, load_device
 from cosim.devices.device import SCHEMA
 from cosim.devices.laws import DriftLaw, NoiseLaw, PolynomialSigma
@@ -24,9 +25,6 @@ from cosim.devices.pulses import SetPulses
 from cosim.errors import CosimError
 from cosim.files import write_atomically
 from cosim.provenance import sha256_of_json
-
-if TYPE_CHECKING:
-    from cosim.blocks.cell.behaviour import CellModel
 
 READ_CELLS = """* {name}, for reading, state frozen
 *
@@ -47,7 +45,7 @@ Row = tuple[str, float, str, str, tuple[float, float], str]
 """(dotted key, value, unit, source, valid range, description)"""
 
 
-def write_device(model: CellModel, folder: Path, name: str | None = None, base: Device | None = None) -> Path:
+def write_device(model: FittedLaws, folder: Path, name: str | None = None, base: Device | None = None) -> Path:
     """Write the folder and return it; `name` of the device is that of the folder unless given.
 
     `base`: what was not measured comes from it. Raises CosimError where a part that every device has is in neither
@@ -92,14 +90,14 @@ def write_device(model: CellModel, folder: Path, name: str | None = None, base: 
     return folder
 
 
-def origin(model: CellModel) -> str:
+def origin(model: FittedLaws) -> str:
     """The hash of what the model was fitted to: of its decks, or of the measured files."""
     sets = model.provenance.get("data_sets") or [model.provenance["data_set"]]
     named = [each["files"] if "files" in each else each["decks_sha256"] for each in sets]
     return f"sha256 {sha256_of_json(named)[:16]}"
 
 
-def _fitted(model: CellModel, name: str) -> tuple[str, tuple[float, float]]:
+def _fitted(model: FittedLaws, name: str) -> tuple[str, tuple[float, float]]:
     """Source and valid range of a fitted parameter."""
     each = model.parameters[name]
     value = model.value(name)
@@ -114,16 +112,16 @@ def _of_base(base: Device) -> str:
     return f"not in the data set; device {base.name}, sha256 {base.sha256[:16]}"
 
 
-def _lacking(model: CellModel, part: str) -> CosimError:
+def _lacking(model: FittedLaws, part: str) -> CosimError:
     reason = model.absent.get(part, "the data set does not state it")
     return CosimError(
         f"a device needs its {part}, which this model has not ({reason}); give a base device that has it", key=part
     )
 
 
-def _window_rows(model: CellModel, base: Device | None) -> list[Row]:
+def _window_rows(model: FittedLaws, base: Device | None) -> list[Row]:
     low, high = model.window
-    floor, ceiling = ((float(edge) if np.isfinite(edge) else None) for edge in model._limits)
+    floor, ceiling = ((float(edge) if np.isfinite(edge) else None) for edge in model.limits)
     source = f"window of the data set {origin(model)}"
     least = floor if floor is not None and floor <= low else 0.0
     most = ceiling if ceiling is not None else 2.0 * high
@@ -143,7 +141,7 @@ def _window_rows(model: CellModel, base: Device | None) -> list[Row]:
     return [*rows, ("v_read", v_read, "V", source, (v_read, v_read), "read voltage at which conductance is defined")]
 
 
-def _iv_rows(model: CellModel, base: Device | None) -> list[Row]:
+def _iv_rows(model: FittedLaws, base: Device | None) -> list[Row]:
     text = "voltage of the sinh law of the cell's current"
     rows: list[Row] = []
     if "iv" not in model.laws:
@@ -169,7 +167,7 @@ def _iv_rows(model: CellModel, base: Device | None) -> list[Row]:
     return rows
 
 
-def _programming_rows(model: CellModel, base: Device | None) -> list[Row]:
+def _programming_rows(model: FittedLaws, base: Device | None) -> list[Row]:
     text = "standard deviation of the conductance after write and verify"
     if "programming" in model.laws:
         if model.laws["programming"] == "constant":
@@ -190,7 +188,7 @@ def _programming_rows(model: CellModel, base: Device | None) -> list[Row]:
     return _base_law("programming", base.programming, source)
 
 
-def _noise_rows(model: CellModel, base: Device | None) -> list[Row]:
+def _noise_rows(model: FittedLaws, base: Device | None) -> list[Row]:
     text = "standard deviation of the conductance from read to read, relative to it"
     if "noise" in model.laws:
         if model.laws["noise"].startswith("proportional"):
@@ -205,19 +203,19 @@ def _noise_rows(model: CellModel, base: Device | None) -> list[Row]:
     return _base_law("noise", base.noise, source)
 
 
-def _drift_rows(model: CellModel, base: Device | None) -> list[Row]:
+def _drift_rows(model: FittedLaws, base: Device | None) -> list[Row]:
     if "drift" in model.laws:
         return _law_rows("drift", model.drift, model)
     return _base_law("drift", base.drift, _of_base(base)) if base and base.drift else []
 
 
-def _pulse_rows(model: CellModel, base: Device | None) -> list[Row]:
+def _pulse_rows(model: FittedLaws, base: Device | None) -> list[Row]:
     if "pulses" in model.laws:
         return _law_rows("pulses", model.pulses, model)
     return _base_law("pulses", base.pulses, _of_base(base)) if base and base.pulses else []
 
 
-def _law_names(model: CellModel, base: Device | None) -> list[tuple[str, str]]:
+def _law_names(model: FittedLaws, base: Device | None) -> list[tuple[str, str]]:
     """Table -> name of the law in it, where the device has one."""
     found: dict[str, Any] = {}
     if "programming" in model.laws or "pulses" in model.laws:
@@ -236,7 +234,7 @@ def _law_names(model: CellModel, base: Device | None) -> list[tuple[str, str]]:
 _Law = PolynomialSigma | DriftLaw | NoiseLaw | SetPulses
 
 
-def _law_rows(table: str, law: _Law, model: CellModel) -> list[Row]:
+def _law_rows(table: str, law: _Law, model: FittedLaws) -> list[Row]:
     """All numbers of a fitted law; those that follow from others or from the data set say so."""
     rows: list[Row] = []
     for each in fields(law):
@@ -256,7 +254,7 @@ def _base_law(table: str, law: _Law, source: str) -> list[Row]:
             for name, value in values.items()]  # fmt: skip
 
 
-def _switching(model: CellModel, base: Device | None) -> tuple[list[tuple[str, Mapping[str, Any]]], str]:
+def _switching(model: FittedLaws, base: Device | None) -> tuple[list[tuple[str, Mapping[str, Any]]], str]:
     """Tables of the subcircuit that switches and the text of `model.cir`, of the device that was characterised."""
     device = base
     if device is None and model.provenance["device"]["name"]:

@@ -15,7 +15,8 @@ import numpy as np
 import xarray as xr
 
 from cosim.blocks.cell import FORMS, conduction, cycling, drifting, fluctuation, responding, stepping, writing
-from cosim.blocks.cell.behaviour import CellModel, settings_of
+from cosim.blocks.cell.behaviour import CellModel
+from cosim.blocks.cell.fitted_laws import settings_of
 from cosim.blocks.cell.observations import NOT_THERE, Absent, Observations, Part
 from cosim.blocks.fitted import chosen_form
 from cosim.blocks.model import Domain

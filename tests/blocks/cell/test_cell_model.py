@@ -68,7 +68,7 @@ def test_residuals_are_those_that_the_model_states(plain: xr.Dataset) -> None:
 
 def test_what_was_not_measured_is_said(plain: xr.Dataset) -> None:
     model = fit(plain)
-    assert set(model.absent) == {"drift", "pulses", "cycles"}
+    assert set(model.absent) == {"drift", "pulses", "cycles", "response"}
     assert model.absent["drift"] == "the data hold no drift_conductance"
     with pytest.raises(CosimError, match="has no drift: the data hold no drift_conductance"):
         model.drifted(np.array([1e-5]), 0.05, 10.0)
@@ -160,7 +160,7 @@ def test_what_a_folder_lacks_comes_from_a_base_or_not_at_all(made: Made, tmp_pat
 
 def test_characterised_fitted_and_loaded(cosim: Run, pool: SimulatorPool, tmp_path: Path) -> None:
     """`characterise`, `fit`, `model`: phase-change cells from ngspice."""
-    data = characterise(CellConfig(device="pcm_inference", t_read=250e-9), devices=40, reads=64, pool=pool,
+    data = characterise(CellConfig(device="pcm_inference", t_read=250e-9), devices=24, reads=64, pool=pool,
                         show_progress=False)  # fmt: skip
     assert data["read_conductance"].shape == (5, 64)  # also from a window that begins at 0 S
     save_dataset(data, tmp_path / "cell.nc")
@@ -174,8 +174,8 @@ def test_characterised_fitted_and_loaded(cosim: Run, pool: SimulatorPool, tmp_pa
     assert model.errors["current"].rms < 1e-6 and model.errors["drift"].rms < 1e-6
     sigma = true.programming
     assert sigma is not None
-    # 20 fitted devices at five states: sigma at g_max to 1 / sqrt(40) = 16 %; three of that.
-    assert model.programming.sigma(25e-6, 25e-6) == pytest.approx(float(sigma.sigma(25e-6, 25e-6)), rel=0.48)
+    # 12 fitted devices at five states: sigma at g_max to 1 / sqrt(24) = 20 %; three of that.
+    assert model.programming.sigma(25e-6, 25e-6) == pytest.approx(float(sigma.sigma(25e-6, 25e-6)), rel=0.6)
 
 
 def test_an_access_transistor_is_told_from_the_cell(pool: SimulatorPool) -> None:
@@ -198,8 +198,8 @@ def test_an_access_transistor_is_told_from_the_cell(pool: SimulatorPool) -> None
 @pytest.mark.parametrize("name", ["hfo2_gap", "sky130_reram", "vteam", "yakopcic"])
 def test_devices_that_switch(name: str, pool: SimulatorPool) -> None:
     """Held-out states and voltages to 1e-6, the spread of cycles; what rests at the end of its window has none."""
-    data = characterise(CellConfig(device=name), devices=8, cycles_each=3, pulses=2, amplitudes=(1.0,), widths=(1.0,),
-                        pool=pool, show_progress=False)  # fmt: skip
+    data = characterise(CellConfig(device=name), devices=16, cycles_each=2, pulses=2, amplitudes=(1.0,), widths=(1.0,),
+                        seed=2, pool=pool, show_progress=False)  # fmt: skip
     model = fit(data)
     assert model.error.rms < 1e-6
     device = load_device(name)
@@ -208,8 +208,9 @@ def test_devices_that_switch(name: str, pool: SimulatorPool) -> None:
         assert each.low <= device.v_0 <= each.high
     else:
         assert device.v_0 > 50
-    sigma = model.parameters["programming.c_0"]
-    assert sigma.low * 0.9 <= device.programming_sigma <= sigma.high * 1.1
+    # 8 fitted devices at five states, half of one state cut off: four standard errors of 36 cells' sigma.
+    middle = np.array([np.sqrt(device.g_min * device.g_max)])
+    assert model.programming.sigma(middle, device.g_max)[0] == pytest.approx(device.programming_sigma, rel=4 / 8.5)
     log = np.log(data["cycle_conductance"].values[::2, 0])
     assert model.value("cycles.set_median") == pytest.approx(float(np.exp(log.mean())), rel=1e-12)
 
