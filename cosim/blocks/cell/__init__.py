@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cosim.blocks.cell.forms import FORMS
 from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
@@ -62,12 +63,6 @@ PLOTS = (
     Plot("drift", "Drift after programming", ("drift_conductance",), "time", by="state", log_x=True),
 )  # fmt: skip
 
-FORMS = {
-    "best": "lowest BIC each",
-    "constant": "plainest laws",
-    "affine": "affine laws",
-    "full": "richest laws",
-}
 FIT_MANY = True
 
 _ROOMS = {

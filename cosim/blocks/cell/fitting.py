@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cosim.blocks.cell import FORMS, conduction, cycling, drifting, fluctuation, responding, stepping, writing
+from cosim.blocks.cell import conduction, cycling, drifting, fluctuation, responding, stepping, writing
 from cosim.blocks.cell.behaviour import CellModel
 from cosim.blocks.cell.fitted_laws import settings_of
+from cosim.blocks.cell.forms import FORM_LAWS, FORMS
 from cosim.blocks.cell.observations import NOT_THERE, Absent, Observations, Part
 from cosim.blocks.fitted import chosen_form
 from cosim.blocks.model import Domain
@@ -35,16 +36,6 @@ PARTS: dict[str, ModuleType] = {
 """Part -> module with `LAWS`, `observe`, `fit_law` and `residuals`; the one that counts most comes first."""
 
 _NO_EVIDENCE = 2.0  # of BIC: less tells nothing between two laws (R. Kass, A. Raftery, JASA 90, 773, 1995)
-
-FORM_LAWS: dict[str, dict[str, tuple[str, ...]]] = {
-    "constant": {"iv": ("ohmic",), "programming": ("constant",), "noise": ("proportional", "flicker"),
-                 "drift": ("one",), "pulses": ("plain",)},
-    "affine": {"iv": ("cubic",), "programming": ("linear",), "noise": ("affine", "flicker"), "drift": ("affine",),
-               "pulses": ("memory",)},
-    "full": {"iv": ("sinh",), "programming": ("quartic",), "noise": ("affine", "flicker_capped"),
-             "drift": ("limits",), "pulses": ("memory",)},
-}  # fmt: skip
-"""Form -> part -> its laws, the first that the kind of the data allows (white or 1/f reads) being taken."""
 
 
 def fit(data: xr.Dataset | Sequence[xr.Dataset], *, allow_failed: bool = False, form: str | None = None) -> CellModel:

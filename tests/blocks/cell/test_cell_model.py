@@ -160,21 +160,23 @@ def test_what_a_folder_lacks_comes_from_a_base_or_not_at_all(made: Made, tmp_pat
 
 def test_characterised_fitted_and_loaded(cosim: Run, pool: SimulatorPool, tmp_path: Path) -> None:
     """`characterise`, `fit`, `model`: phase-change cells from ngspice."""
-    data = characterise(CellConfig(device="pcm_inference", t_read=250e-9), devices=24, reads=64, pool=pool,
-                        show_progress=False)  # fmt: skip
-    assert data["read_conductance"].shape == (5, 64)  # also from a window that begins at 0 S
+    data = characterise(CellConfig(device="pcm_inference", t_read=250e-9), states=(2.5e-6, 8e-6, 25e-6), voltages=11,
+                        devices=24, reads=32, times=(1.0, 3600.0, 86400.0), pool=pool, show_progress=False)  # fmt: skip
+    assert data["read_conductance"].shape == (3, 32)
     save_dataset(data, tmp_path / "cell.nc")
     code, out, err = cosim("fit", "cell.nc", "-o", "m.json")
     assert code == 0, err
     assert "not fitted: pulses (the data hold no blind_conductance)" in out.replace("\n", " ")
     assert (tmp_path / "m.svg").is_file()
     model = load_model(tmp_path / "m.json", accept=True)
+    reads = data["read_conductance"].values
+    np.testing.assert_allclose(reads.std(axis=1, ddof=1) / reads.mean(axis=1), data["read_sigma"].values, rtol=1e-9)
     true = load_device("pcm_inference")
     assert model.value("drift.t_0") == pytest.approx(20.0, rel=1e-6)
     assert model.errors["current"].rms < 1e-6 and model.errors["drift"].rms < 1e-6
     sigma = true.programming
     assert sigma is not None
-    # 12 fitted devices at five states: sigma at g_max to 1 / sqrt(24) = 20 %; three of that.
+    # 12 fitted devices at three states: sigma at g_max to 1 / sqrt(24) = 20 %; three of that.
     assert model.programming.sigma(25e-6, 25e-6) == pytest.approx(float(sigma.sigma(25e-6, 25e-6)), rel=0.6)
 
 
