@@ -110,7 +110,7 @@ class CellModel(FittedLaws):
             name="model of a cell", folder=Path(), sha256="", g_min=self.window[0], g_max=self.window[1],
             g_lowest=self.limits[0], g_highest=self.limits[1], programming_sigma=0.0, read_noise=0.0,
             v_read=float("nan") if v_read is None else float(v_read), v_0=float("nan"), access_resistance=0.0,
-            stuck_off_rate=0.0, stuck_on_rate=0.0,
+            stuck_off_rate=self.stuck_rates[0], stuck_on_rate=self.stuck_rates[1],
         )  # fmt: skip
 
     def _inside(self, name: str, values: ArrayLike) -> None:

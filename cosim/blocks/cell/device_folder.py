@@ -170,10 +170,15 @@ def _iv_rows(model: FittedLaws, base: Device | None) -> list[Row]:
 def _programming_rows(model: FittedLaws, base: Device | None) -> list[Row]:
     text = "standard deviation of the conductance after write and verify"
     if "programming" in model.laws:
+        stuck: list[Row] = [
+            (f"stuck_{name}_rate", model.value(key), "1", *_fitted(model, key), model.parameters[key].description)
+            for name in ("off", "on")
+            if (key := f"programming.stuck_{name}_rate") in model.parameters
+        ]
         if model.laws["programming"] == "constant":
             where = _fitted(model, "programming.c_0")
-            return [("programming_sigma", model.value("programming.c_0"), "S", *where, text)]
-        return _law_rows("programming", model.programming, model)
+            return [*stuck, ("programming_sigma", model.value("programming.c_0"), "S", *where, text)]
+        return [*stuck, *_law_rows("programming", model.programming, model)]
     if "pulses" in model.laws:
         source = f"spread of one SET pulse, its memory gone, of {origin(model)}"
         law = model.programming

@@ -63,6 +63,13 @@ class FittedLaws(FittedModel):
             return PolynomialSigma(g_max, law.sd_offset, law.sd_slope * g_max)
         return writing.sigma_law(self.part("programming"))
 
+    @property
+    def stuck_rates(self) -> tuple[float, float]:
+        """Shares of cells that are stuck off and on, 0 where none was seen."""
+        names = [f"programming.stuck_{name}_rate" for name in ("off", "on")]
+        off, on = (self.value(name) if name in self.parameters else 0.0 for name in names)
+        return off, on
+
     @cached_property
     def noise(self) -> NoiseLaw:
         """Law of the read noise; 1/f noise begins t_0 of the drift before the first read."""

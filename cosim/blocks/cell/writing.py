@@ -4,7 +4,8 @@
 
 (degree 2 for phase-change cells: Joshi et al., Nature Communications 11, 2473 (2020); degree 4 for HfOx: Wan et al.,
 Nature 608, 504 (2022)). The coefficients have the greatest likelihood of all cells' errors, each normal with the sigma
-of its target and cut off at what a cell can have; no sigma of a few cells is ever formed.
+of its target and cut off at what a cell can have; no sigma of a few cells is ever formed. Cells that lie at a limit far
+from their target are stuck: they are counted and take no part in sigma.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from cosim.blocks.cell.judging import distribution, scores, variance_score
 from cosim.blocks.cell.likelihood import maximum_likelihood, normal_nll, normal_share
 from cosim.blocks.cell.observations import Absent, Observations, Part, fitted_number, odd
+from cosim.blocks.model import Parameter
 from cosim.blocks.residuals import Residuals
 from cosim.devices.laws import PolynomialSigma
 from cosim.seeds import stream
@@ -33,6 +35,7 @@ LAWS = {
 }
 _DEGREES = {"constant": 0, "linear": 1, "quadratic": 2, "quartic": 4}
 _AT_LIMIT = 1e-6  # relative: a value this near to what a cell can have lies there
+_STUCK = 8.0  # standard deviations between target and limit: a cell at the limit does not follow
 _RARELY_CUT = 1e-3  # share of a state's cells at a limit up to which their plain spread is that of the law
 SPLIT = "devices of odd number"
 
@@ -56,7 +59,17 @@ class Programmed:
 
     @property
     def known(self) -> Mask:
-        return np.isfinite(self.value)
+        """Cells that follow their target, more or less."""
+        return np.isfinite(self.value) & ~self.stuck(False) & ~self.stuck(True)
+
+    def stuck(self, on: bool) -> Mask:
+        """Cells at the highest (`on`) or lowest conductance although their target is far away."""
+        inside = (self.value > self.low) & (self.value < self.high)
+        if not inside.any():
+            return np.zeros(self.value.shape, dtype=bool)
+        sigma = 1.4826 * float(np.median(np.abs(self.value - self.target)[inside]))  # of a normal law
+        away = (self.high - self.target) if on else (self.target - self.low)
+        return ((self.value >= self.high) if on else (self.value <= self.low)) & (away > _STUCK * sigma)
 
 
 def observe(found: Observations) -> Programmed:
@@ -110,8 +123,24 @@ def fit_law(cells: Programmed, law: str) -> Part:
         parameters["programming.bias"] = fitted_number(
             bias, "S", bias - reach, bias + reach, "mean error, which `program` does not draw: the law is centred"
         )
+    parameters |= _stuck_rates(cells)
     window = (float(target.min()), float(target.max()))
     return Part(law, parameters, found.bic, {"conductance": window}, {"g_ref": cells.g_ref})
+
+
+def _stuck_rates(cells: Programmed) -> dict[str, Parameter]:
+    """Shares of stuck cells where there are any, with the exact interval of a share (Clopper, Pearson, 1934)."""
+    rates = {}
+    total = int((np.isfinite(cells.value) & ~cells.held_out).sum())
+    for name, on in (("off", False), ("on", True)):
+        count = int((cells.stuck(on) & ~cells.held_out).sum())
+        if count:
+            low = stats.beta.ppf(0.025, count, total - count + 1)
+            high = stats.beta.ppf(0.975, count + 1, total - count) if count < total else 1.0
+            rates[f"programming.stuck_{name}_rate"] = fitted_number(
+                count / total, "1", float(low), float(high), f"share of cells that are stuck {name}"
+            )
+    return rates
 
 
 def sigma_law(part: Part) -> PolynomialSigma:
@@ -123,7 +152,7 @@ def sigma_law(part: Part) -> PolynomialSigma:
 
 def residuals(part: Part, cells: Programmed) -> list[Residuals]:
     """The spread of each state in standard errors, and the distribution of all errors."""
-    free = len([name for name in part.parameters if name != "programming.bias"])
+    free = len([name for name in part.parameters if name.startswith("programming.c_")])
     sigma = np.maximum(sigma_law(part).sigma(cells.target, cells.g_ref), 1e-300)
     rng = np.random.default_rng(stream(0, "cell fit: programming"))
     share = normal_share(cells.value, cells.target, sigma, rng, cells.low, cells.high)

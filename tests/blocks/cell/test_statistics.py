@@ -1,6 +1,7 @@
 """Fitted laws of chance against the laws that the data were drawn from, and against the reference figures."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -268,3 +269,19 @@ def test_polynomials_never_fall_below_zero(inference: CellModel) -> None:
     law = inference.programming
     assert isinstance(law, PolynomialSigma)
     assert (law.sigma(np.linspace(0, 30e-6, 50), 25e-6) >= 0).all()
+
+
+def test_stuck_cells_are_counted_and_do_not_widen_sigma(tmp_path: Path) -> None:
+    """5 % stuck off, 3 % stuck on: the rates within their intervals, sigma that of the cells that follow."""
+    device = replace(load_device("taox_1t1r"), stuck_off_rate=0.05, stuck_on_rate=0.03)
+    model = fit(made_data(device, 21, devices=200, parts=("programming", "iv", "noise"),
+                          states=np.array([30e-6, 60e-6, 90e-6, 120e-6])))  # fmt: skip
+    assert covered(model, "programming.stuck_off_rate", 0.05) and covered(model, "programming.stuck_on_rate", 0.03)
+    assert model.value("programming.c_0") == pytest.approx(2.67e-6, rel=3 / np.sqrt(2 * 368))
+    assert model.errors["programming"].within_limit and model.errors["programming_sigma"].within_limit
+    cells = model.program(np.full(20000, 60e-6), np.random.default_rng(0))
+    share = (cells == device.g_lowest).mean()
+    assert share == pytest.approx(model.value("programming.stuck_off_rate"), abs=4 * np.sqrt(0.05 / 20000))
+    written = load_device(model.as_device(tmp_path / "stuck"))
+    assert written.stuck_on_rate == model.value("programming.stuck_on_rate")
+    assert fit(made_data("taox_1t1r", 21, parts=("programming",))).stuck_rates == (0.0, 0.0)
