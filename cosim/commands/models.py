@@ -168,5 +168,7 @@ def _print_model(file: Any) -> None:
             f" {error.rms:.2g} {error.unit} rms, {error.maximum:.2g} {error.unit} at most"
             f" (limit {error.limit:g} {error.unit} rms: {'kept' if error.within_limit else 'EXCEEDED'})"
         )
+    for name, reason in file.settings.get("absent", {}).items():
+        out.print(f"not fitted: {name} ({reason})")
     limits = ", ".join(f"{name} {low:.4g} .. {high:.4g}" for name, (low, high) in file.domain.items())
     out.print(f"fitted on: {limits}")
