@@ -133,14 +133,14 @@ def show_model(path: Path, accept: bool, as_json: bool) -> None:
     """`cosim model FILE`."""
     from cosim.blocks.model import load_model_file
 
-    file = load_model_file(path, _stated_block(path), accept)
+    file = load_model_file(path, stated_block(path), accept)
     if as_json:
         print_json({"file": str(path), **file.content(), "sha256": file.sha256})
         return
     _print_model(file)
 
 
-def _stated_block(path: Path) -> str:
+def stated_block(path: Path) -> str:
     """The block that a model file says it is of; what is wrong with the file is for its loader to say."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["block"])

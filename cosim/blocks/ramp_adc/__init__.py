@@ -50,6 +50,12 @@ PLOTS = (
     Plot("offset", "Static offset of the chips' comparators", y=("comparator_offset",), kind="histogram", where=_CHIPS),
 )
 
+EXPORTS = {
+    "spice": "export_spice:spice",
+    "systemverilog": "export_systemverilog:systemverilog",
+    "verilog_a": "export_verilog_a:verilog_a",
+}
+
 _ROOMS = {
     "Config": ("config", "RampAdcConfig"),
     "RampAdcModel": ("behaviour", "RampAdcModel"),
@@ -60,6 +66,7 @@ _ROOMS = {
 
 __all__ = [
     "DESCRIPTION",
+    "EXPORTS",
     "FIGURES",
     "NAME",
     "PLOTS",
