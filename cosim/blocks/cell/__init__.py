@@ -64,6 +64,7 @@ PLOTS = (
 )  # fmt: skip
 
 FIT_MANY = True
+EXPORTS = {"spice": "export_spice:spice"}
 
 _ROOMS = {
     "CellModel": ("behaviour", "CellModel"),
@@ -76,6 +77,7 @@ _ROOMS = {
 
 __all__ = [
     "DESCRIPTION",
+    "EXPORTS",
     "FIGURES",
     "FIT_MANY",
     "FORMS",

@@ -47,6 +47,11 @@ PLOTS = (
 )  # fmt: skip
 
 FIT_MANY = True
+EXPORTS = {
+    "spice": "export_spice:spice",
+    "systemverilog": "export_systemverilog:systemverilog",
+    "verilog_a": "export_verilog_a:verilog_a",
+}
 
 _ROOMS = {
     "FORMS": ("behaviour", "FORMS"),
@@ -59,7 +64,7 @@ _ROOMS = {
 }
 
 __all__ = [
-    "DESCRIPTION", "FIGURES", "FIT_MANY", "FORMS", "NAME", "PLOTS", "SWEEPS", "ComparatorModel", "Config",
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FIT_MANY", "FORMS", "NAME", "PLOTS", "SWEEPS", "ComparatorModel", "Config",
     "characterise", "fit", "load_model", "residuals",
 ]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

@@ -53,6 +53,8 @@ PLOTS = (
     Plot("dac_energy", "Energy of a conversion", ("energy",), "size", kind="points"),
 )  # fmt: skip
 
+EXPORTS = {"spice": "export_spice:spice"}
+
 _ROOMS = {
     "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "DacConfig"),
@@ -64,7 +66,7 @@ _ROOMS = {
 }
 
 __all__ = [
-    "DESCRIPTION", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "DacModel", "characterise", "fit",
-    "load_model", "residuals",
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "DacModel", "characterise",
+    "fit", "load_model", "residuals",
 ]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

@@ -70,6 +70,8 @@ PLOTS = (
     Plot("integrator_offset_share", "What makes the offset", ("offset_share",), "parameter", kind="points"),
 )
 
+EXPORTS = {"spice": "export_spice:spice"}
+
 _ROOMS = {
     "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "IntegratorConfig"),
@@ -82,7 +84,7 @@ _ROOMS = {
 }
 
 __all__ = [
-    "DESCRIPTION", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "IntegratorModel", "characterise", "fit",
-    "load_model", "macro_parameters", "residuals",
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "IntegratorModel",
+    "characterise", "fit", "load_model", "macro_parameters", "residuals",
 ]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

@@ -53,6 +53,7 @@ PLOTS = (
 )  # fmt: skip
 
 FIT_MANY = True
+EXPORTS = {"spice": "export_spice:spice"}
 
 _ROOMS = {
     "FORMS": ("behaviour", "FORMS"),
@@ -65,7 +66,7 @@ _ROOMS = {
 }
 
 __all__ = [
-    "DESCRIPTION", "FIGURES", "FIT_MANY", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "SampleHoldModel",
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FIT_MANY", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "SampleHoldModel",
     "characterise", "fit", "load_model", "residuals",
 ]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)
