@@ -273,13 +273,14 @@ def test_the_fit_to_ngspice_keeps_its_limits(simulated: xr.Dataset) -> None:
 
 @pytest.mark.slow
 def test_offsets_of_a_clocked_comparator_by_its_transistors(pool: SimulatorPool) -> None:
-    """Kolmogorov-Smirnov at 1 % on unseen chips, and each unseen chip to the search's own tolerance or so."""
-    data = characterise(ComparatorConfig(), chips=64, pool=pool, show_progress=False)
+    """Kolmogorov-Smirnov at 1 % on unseen chips, and each of them to the search's own tolerance (20 uV) or so."""
+    data = characterise(
+        ComparatorConfig(), chips=40, common_modes=(-0.1, 0.0, 0.1), with_noise=False, pool=pool, show_progress=False
+    )
     found = fit(data)
     assert offset_test(found, data)[1] > 0.01
-    assert (
-        found.errors["chip_offset"].rms < 0.02 * found.offset_sigma()
-    )  # found 0.7 %: 36 uV, the search brackets 20 uV
+    chips = next(each for each in residuals(found, data) if each.quantity == "chip_offset").by_part()
+    assert chips["unseen chips"][0] < 0.02 * found.offset_sigma()  # found 0.7 %: 36 uV
     assert all(error.within_limit for error in found.errors.values())
 
 
