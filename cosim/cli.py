@@ -219,6 +219,27 @@ def regenerate(
 
 
 @app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="Model file of `cosim fit`.")],
+    to: Annotated[str, typer.Option("--to", help="spice, systemverilog or verilog_a; not every block offers all.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; default: MODEL.cir, .sv or .va.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of the export, e.g. --set chip=seed:3; may be repeated."),
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Load it although its error exceeds its limit.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a fitted model as a SPICE subcircuit, a SystemVerilog or a Verilog-A module; see docs/export.md."""
+    from cosim.commands import export as command
+    from cosim.commands.common import pairs
+
+    command.export(model, to, output, dict(pairs(settings, "--set")), accept, as_json)
+
+
+@app.command()
 def train(
     network: Annotated[
         str,

@@ -46,6 +46,7 @@ BITS = 5  # the shipped weights are trained for it
 FUNCTIONS = ("sigmoid", "tanh")  # of the gates
 LADDER_LABELS = {
     "none": "none (bits only)",
+    "dac_error": "static error of the DACs",
     "programming_error": "programming error of the array",
     "read_noise": "read noise",
     "ir_drop": "IR drop in wires and drivers",
@@ -53,6 +54,7 @@ LADDER_LABELS = {
     "ramp_error": "programming error of the ramp column",
     "comparator_offset": "comparator offset",
     "comparator_lag": "comparator lag and mean offset",
+    "adc_noise": "noise of comparators, resets and ramp",
     "all": "all",
 }
 

@@ -59,6 +59,7 @@ class Block(Protocol):
     residuals: (model, data set) -> `cosim.blocks.residuals.Residuals` of every quantity; absent together with `fit`.
     FORMS: name of a candidate form of the model, which `fit` takes as `form` -> what it is; the first is the one that
         is fitted unless told. May be absent where there is one only.
+    EXPORTS: language -> "module:function" that writes the model in it (see `cosim.blocks.exports`); may be absent.
     FIT_MANY: True where `fit` and `residuals` take a list of data sets, each of any conditions; may be absent.
     """
 

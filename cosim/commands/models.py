@@ -133,14 +133,14 @@ def show_model(path: Path, accept: bool, as_json: bool) -> None:
     """`cosim model FILE`."""
     from cosim.blocks.model import load_model_file
 
-    file = load_model_file(path, _stated_block(path), accept)
+    file = load_model_file(path, stated_block(path), accept)
     if as_json:
         print_json({"file": str(path), **file.content(), "sha256": file.sha256})
         return
     _print_model(file)
 
 
-def _stated_block(path: Path) -> str:
+def stated_block(path: Path) -> str:
     """The block that a model file says it is of; what is wrong with the file is for its loader to say."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["block"])
@@ -168,5 +168,7 @@ def _print_model(file: Any) -> None:
             f" {error.rms:.2g} {error.unit} rms, {error.maximum:.2g} {error.unit} at most"
             f" (limit {error.limit:g} {error.unit} rms: {'kept' if error.within_limit else 'EXCEEDED'})"
         )
+    for name, reason in file.settings.get("absent", {}).items():
+        out.print(f"not fitted: {name} ({reason})")
     limits = ", ".join(f"{name} {low:.4g} .. {high:.4g}" for name, (low, high) in file.domain.items())
     out.print(f"fitted on: {limits}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def cosimulate(
     started = time.perf_counter()
     in_spice = hardware.lstm(weights, Fidelity.SPICE)
     in_spice.program(for_chip)
-    quiet = hardware.with_nonidealities(replace(hardware.nonidealities, read_noise=False))
+    quiet = hardware.with_nonidealities(hardware.nonidealities.quiet())
     in_model = quiet.lstm(weights, Fidelity.BEHAVIOURAL)
     spice_tiles: dict[str, SpiceTile] = {}
     model_tiles: dict[str, BehaviouralTile] = {}

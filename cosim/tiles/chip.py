@@ -11,7 +11,9 @@ from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.chips import Chip, draw_chip
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.devices import Device, program
+from cosim.errors import CosimError
 from cosim.tiles.config import TileConfig, conductance_targets
+from cosim.tiles.quantise import full_scale
 
 Array = NDArray[np.float64]
 
@@ -25,12 +27,15 @@ class TileChip:
     targets, conductances: of the array, shape (2 inputs, outputs) [S].
     adc: its ramp column and the mismatch of its comparators, one a column.
     offsets: static offset of each column's comparator [V], shape (outputs,).
+    dac: what each DAC code -N .. N of each input really makes, in units of the network (ideal: code / N), shape
+        (inputs, 2 N + 1); None where all are ideal.
     """
 
     targets: Array
     conductances: Array
     adc: Chip
     offsets: Array
+    dac: Array | None = None
 
 
 def draw_tile_chip(
@@ -39,16 +44,41 @@ def draw_tile_chip(
 ) -> TileChip:  # fmt: skip
     """Program a chip with `weights` (inputs, outputs).
 
-    Array, ramp column, comparator mismatch and offsets draw from streams of their own. Offsets are drawn from the
+    Array, ramp column, comparator mismatch, offsets and DACs draw from streams of their own. Offsets are drawn from the
     model's statistics; without a model they are NaN, to be measured from the mismatch.
     """
     device = device or config.device
-    for_array, for_adc, for_offsets = rng.spawn(3)
+    for_array, for_adc, for_offsets, for_dac = rng.spawn(4)
     targets = conductance_targets(weights, config)
     design = design_column(config.adc, device)
     adc = draw_chip(config.adc, design, device, config.outputs, for_adc)
     offsets = np.full(config.outputs, np.nan) if model is None else model.draw_offsets(config.outputs, for_offsets)
-    return TileChip(targets, program(targets, device, for_array), adc, offsets)
+    return TileChip(targets, program(targets, device, for_array), adc, offsets, draw_dac(config, for_dac))
+
+
+def draw_dac(config: TileConfig, rng: np.random.Generator) -> Array | None:
+    """Levels of every input's DAC with a normal error of `dac_sigma` each; code 0 makes no pulse, and no error."""
+    if config.dac_sigma == 0.0:
+        return None
+    n = full_scale(config.dac_bits)
+    codes = np.arange(-n, n + 1)
+    error = config.dac_sigma * rng.standard_normal((config.inputs, len(codes)))
+    return np.where(codes == 0, 0.0, codes + error) / n
+
+
+def with_dac(chip: TileChip, levels: Array, config: TileConfig) -> TileChip:
+    """The same chip with known DACs, e.g. of a fitted DAC or measured.
+
+    `levels` in units of the network (ideal: code / N), (2 N + 1,) or (inputs, 2 N + 1). Raises CosimError for another
+    shape and for levels that are not finite.
+    """
+    shape = (config.inputs, 2 * full_scale(config.dac_bits) + 1)
+    levels = np.asarray(levels, dtype=np.float64)
+    if levels.shape not in (shape, shape[1:]):
+        raise CosimError(f"DAC levels of shape {levels.shape} do not fit the tile", allowed=f"{shape[1:]} or {shape}")
+    if not np.isfinite(levels).all():
+        raise CosimError("DAC levels must be finite numbers", key="dac")
+    return replace(chip, dac=np.array(np.broadcast_to(levels, shape)))
 
 
 def with_offsets(chip: TileChip, offsets: Array) -> TileChip:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,16 @@ class TileConfig(BlockConfig):
     The crossbar takes two word lines an input and one bit line an output; its `rows` and `columns` are set from these.
     """
 
-    inputs: int = Field(41, ge=1, le=64, description="inputs, the bias included; two word lines each")
-    outputs: int = Field(32, ge=1, le=128, description="outputs; one bit line and one converter each")
+    inputs: int = Field(41, ge=1, le=512, description="inputs, the bias included; two word lines each")
+    outputs: int = Field(32, ge=1, le=512, description="outputs; one bit line and one converter each")
     dac_bits: int = Field(5, ge=2, le=8, description="bits of the input pulses' width, sign included")
+    dac_sigma: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="standard deviation of the static error of each level of each input's DAC, drawn a chip [LSB of"
+        " the DAC]; 0: pulses as long as they should be",
+    )
     weight_bits: int = Field(5, ge=2, le=8, description="levels a weight is programmed to, sign included")
     w_max: float = Field(2.0, gt=0, le=1e3, description="weight that a whole conductance window stands for")
     adc: RampAdcConfig = Field(default_factory=RampAdcConfig)
@@ -61,6 +68,10 @@ class Nonidealities:
     With all of them off it equals the quantised tile.
     """
 
+    NOISE = ("read_noise", "adc_noise")
+    """Those that differ from conversion to conversion; all others are a chip's."""
+
+    dac_error: bool = True  # static, of each level of each input's DAC
     programming_error: bool = True  # of the array's cells
     read_noise: bool = True  # of the array's cells, anew in each conversion
     ir_drop: bool = True  # wires, drivers and clamps
@@ -68,6 +79,11 @@ class Nonidealities:
     ramp_error: bool = True  # programming error of the ramp column
     comparator_offset: bool = True  # chip- and column-individual
     comparator_lag: bool = True  # systematic: mean offset, lag behind the staircase, bandwidth of the ramp
+    adc_noise: bool = True  # of comparators, resets and the reading of the ramp column, anew in each conversion
+
+    def quiet(self) -> Nonidealities:
+        """The same without what differs from conversion to conversion."""
+        return replace(self, **dict.fromkeys(self.NOISE, False))
 
     @classmethod
     def none(cls) -> Nonidealities:
@@ -131,7 +147,15 @@ def conductance_targets(weights: Array, config: TileConfig) -> Array:
 
 def check_inputs(inputs: NDArray[np.floating], config: TileConfig) -> Array:
     """Inputs of shape (batch, inputs) as float64; CosimError for another shape or values that are not finite."""
-    values = np.asarray(inputs, dtype=np.float64)
+    return np.asarray(check_batch(np.asarray(inputs, dtype=np.float64), config), dtype=np.float64)
+
+
+def check_batch(inputs: NDArray[np.floating], config: TileConfig) -> NDArray[np.floating]:
+    """The same, as float32 where they are, else float64; C-contiguous."""
+    kind = np.float32 if getattr(inputs, "dtype", None) == np.float32 else np.float64
+    values: NDArray[np.floating] = (
+        np.ascontiguousarray(inputs, dtype=kind) if np.ndim(inputs) else np.asarray(inputs, dtype=kind)
+    )
     if values.ndim != 2 or values.shape[1] != config.inputs:
         raise CosimError(f"inputs of shape {values.shape} do not fit the tile", allowed=f"(batch, {config.inputs})")
     if not np.isfinite(values).all():

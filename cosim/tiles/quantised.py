@@ -1,12 +1,20 @@
-"""Tiles without a circuit: real arithmetic, and bits alone."""
+"""Tiles without a circuit: real arithmetic, and bits alone.
+
+The sum of products of DAC and weight codes is a whole number below 2^24 (512 127^2 at the most), which float32 products
+give exactly in whatever order; so a MAC result that lies on a threshold is known to do so.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.tiles.config import TileConfig, check_inputs, conductance_targets
-from cosim.tiles.quantise import codes_from_mac, dac_codes, dac_values, decode, quantise_weights
+from cosim.blocks.ramp_adc.conversion import Converter
+from cosim.tiles.config import TileConfig, check_batch, check_inputs, conductance_targets
+from cosim.tiles.kernels import activations, make_codes
+from cosim.tiles.quantise import TIE, full_scale, weight_codes
 
 Array = NDArray[np.float64]
 
@@ -40,24 +48,25 @@ class QuantisedTile:
         self.config = config
         self.inputs, self.outputs = config.inputs, config.outputs
         self._function = config.adc.activation
-        self._stairs = config.adc.staircase
-        self._weights: Array | None = None
+        stairs = config.adc.staircase
+        grid = full_scale(config.dac_bits) * full_scale(config.weight_bits) / config.w_max
+        thresholds = np.tile((stairs.thresholds + TIE) * grid, (config.outputs, 1))
+        self._converter = Converter(thresholds, stairs)
+        self._weights: NDArray[np.float32] | None = None
 
     def program(self, weights: Array, rng: np.random.Generator) -> None:
         """Take the weights, shape (inputs, outputs), to the nearest levels; nothing is drawn."""
         del rng
         conductance_targets(weights, self.config)
-        self._weights = quantise_weights(weights, self.config.weight_bits, self.config.w_max)
+        self._weights = weight_codes(weights, self.config.weight_bits, self.config.w_max).astype(np.float32)
 
-    def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
+    def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.integer[Any]]:
         """ADC codes (batch, outputs)."""
         del rng
         assert self._weights is not None, "program the tile first"
-        values = check_inputs(inputs, self.config)
-        bits = self.config.dac_bits
-        counts = codes_from_mac(dac_values(dac_codes(values, bits), bits) @ self._weights, self._stairs.thresholds)
-        return self._stairs.codes(counts)
+        codes = make_codes(check_batch(inputs, self.config), full_scale(self.config.dac_bits))
+        return self._converter.codes(codes @ self._weights)
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) that the codes stand for."""
-        return decode(self.codes(inputs, rng), self._function.low, self._function.high, self.config.adc.bits)
+        return activations(self.codes(inputs, rng), self._function.low, self._function.high, self.config.adc.bits)

@@ -73,10 +73,24 @@ class SpiceTile:
     def program(self, weights: Array, rng: np.random.Generator) -> None:
         """Write a chip, and measure its comparators' static offsets from their mismatch (an ngspice `.op`)."""
         chip = draw_tile_chip(weights, self.config, rng)
+        self._check_dac(chip)
         deck = offset_deck(self.config.adc, chip.adc.names, chip.adc.mismatch)
         result = self._good(self.pool.run([deck])[0])
         offsets = [float(result[f"v(in{number})"][0]) - self.config.adc.v_clp for number in range(self.outputs)]
         self.chip = with_offsets(chip, np.array(offsets))
+
+    def _check_dac(self, chip: TileChip) -> None:
+        if chip.dac is None:
+            return
+        n = full_scale(self.config.dac_bits)
+        shortest = float(np.abs(np.delete(chip.dac, n, axis=1)).min()) * input_pulse(self.config)
+        if shortest <= EDGE:
+            raise CosimError(
+                f"an input pulse of this chip, {format_si(shortest, 's')}, is not longer than its edges,"
+                f" {format_si(EDGE, 's')}",
+                key="dac_sigma",
+                value=self.config.dac_sigma,
+            )
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs). Raises CosimError when a simulation fails, naming the kept deck."""
@@ -130,10 +144,12 @@ class SpiceTile:
         unit = longest / full_scale(self.config.dac_bits)
         lines = [models_text(adc), f"Vclp clp 0 {adc.v_clp:.9g}"]
         lines.append("Vrst rst 0 " + pwl([(0, SWITCH_ON), (RESET_END - 2 * EDGE, SWITCH_ON), (RESET_END - EDGE, 0)]))
+        largest = full_scale(self.config.dac_bits)
         for number, code in enumerate(codes.tolist()):
+            width = code * unit if chip.dac is None else float(chip.dac[number, code + largest]) * longest
             for side, sign in ((0, -1), (1, 1)):  # an input below V_CLP raises the inverting integrator
-                level = adc.v_clp + sign * np.sign(code) * adc.v_read
-                drive = pwl([(0.0, adc.v_clp), *pulse(RESET_END, abs(code) * unit, adc.v_clp, level)])
+                level = adc.v_clp + sign * np.sign(width) * adc.v_read
+                drive = pwl([(0.0, adc.v_clp), *pulse(RESET_END, abs(width), adc.v_clp, level)])
                 lines.append(f"Vin{2 * number + side} r{2 * number + side} 0 {drive if code else adc.v_clp}")
         lines.append(array_lines(chip.conductances, self.config.array, self.cell))
         lines += [integrator_line(f"int{column}", f"c{column}", f"o{column}", adc) for column in range(self.outputs)]

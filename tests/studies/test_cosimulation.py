@@ -100,7 +100,7 @@ def test_both_sides_are_about_the_same_chip_at_the_same_inputs(
     unused = np.random.default_rng(0)
     classes = [int(network.predict(SEQUENCES[n : n + 1], unused)[0]) for n in range(IMAGES)]
     assert classes == found.spice_classes.tolist()
-    quiet = replace(Nonidealities(), read_noise=False)
+    quiet = Nonidealities().quiet()
     for number, (gate, tile) in enumerate(network.tiles.items()):
         assert isinstance(tile, SpiceTile) and tile.chip is not None
         model = BehaviouralTile(tile.config, models[GATE_FUNCTIONS[gate]], quiet)

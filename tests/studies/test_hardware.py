@@ -80,8 +80,8 @@ def test_models_of_another_circuit_are_not_slipped_under_the_tile(
 def test_a_network_too_large_for_a_tile_is_refused(hardware: Hardware) -> None:
     rng = np.random.default_rng(0)
     large = LstmWeights(
-        rng.uniform(-1, 1, (4, 71, 60)), np.zeros((60, 2)), np.zeros(2), WeightsMetadata("float", None, 2.0, 0)
+        rng.uniform(-1, 1, (4, 571, 60)), np.zeros((60, 2)), np.zeros(2), WeightsMetadata("float", None, 2.0, 0)
     )
     with pytest.raises(CosimError, match="out of range") as caught:
         hardware.lstm(large, Fidelity.QUANTISED)
-    assert (caught.value.key, caught.value.value, caught.value.allowed) == ("inputs", 71, "1 to 64")
+    assert (caught.value.key, caught.value.value, caught.value.allowed) == ("inputs", 571, "1 to 512")

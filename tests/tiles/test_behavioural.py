@@ -88,7 +88,7 @@ def test_v_read_cancels_in_units_of_the_mac_result(models: dict[str, RampAdcMode
         domain=type(model.domain)({**model.domain.limits, "v_read": (0.1, 0.3)}),
     )
     # The comparator alone knows volts: with its offset and lag off nothing is left of V_read.
-    on = replace(Nonidealities(), comparator_offset=False, comparator_lag=False, read_noise=False)
+    on = replace(Nonidealities().quiet(), comparator_offset=False, comparator_lag=False)
     at_nominal, elsewhere = programmed(model, on), programmed(other, on)
     np.testing.assert_allclose(elsewhere.matrix, at_nominal.matrix, rtol=1e-12)
     np.testing.assert_allclose(elsewhere.thresholds, at_nominal.thresholds, rtol=1e-12, atol=1e-13)

@@ -23,7 +23,7 @@ from .conftest import (
 # Six chips say little of the spread of offsets, so some that are drawn later lie outside what was seen.
 pytestmark = pytest.mark.filterwarnings("ignore::cosim.blocks.domain.OutsideDomainWarning")
 
-STATIC = [name for name in Nonidealities.names() if name != "read_noise"]
+STATIC = [name for name in Nonidealities.names() if name not in Nonidealities.NOISE]
 
 
 def test_the_same_seed_gives_the_same_chip_whatever_the_switches(models: dict[str, RampAdcModel]) -> None:

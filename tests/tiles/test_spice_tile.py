@@ -10,11 +10,13 @@ from cosim.blocks import ramp_adc
 from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.timing import EDGE
 from cosim.errors import CosimError
 from cosim.resources import netlist_path
 from cosim.spice import SimulatorPool
 from cosim.tiles.agreement import agreement
 from cosim.tiles.behavioural import BehaviouralTile
+from cosim.tiles.chip import draw_tile_chip
 from cosim.tiles.config import SETTLING, Nonidealities, TileConfig, input_pulse
 from cosim.tiles.quantise import dac_codes, dac_values
 from cosim.tiles.spice import SpiceTile
@@ -27,7 +29,7 @@ WEIGHTS = np.random.default_rng(3).uniform(-2, 2, (INPUTS, OUTPUTS))
 VECTORS = np.random.default_rng(4).uniform(-1, 1, (8, INPUTS))
 NO_WIRES = CrossbarConfig(r_wire_row=0, r_wire_column=0, r_driver=0, r_clamp=0)
 UNUSED = np.random.default_rng(0)  # a transient draws nothing
-QUIET = replace(Nonidealities(), read_noise=False)
+QUIET = Nonidealities().quiet()
 
 
 def config(adc: RampAdcConfig, crossbar: CrossbarConfig | None = None, **changes: object) -> TileConfig:
@@ -271,3 +273,35 @@ def test_a_comparator_that_does_not_simulate_is_named_with_its_kept_deck(pool: S
     assert caught.value.file is not None
     assert "v2 out vss 2" in Path(caught.value.file).read_text()
     assert Path(caught.value.file).with_name("log.txt").is_file()
+
+
+# --- DACs
+
+
+def test_a_chips_dacs_set_the_length_of_its_pulses(pool: SimulatorPool, models: dict[str, RampAdcModel]) -> None:
+    """Voltages within 100 uV, as with ideal DACs, which are off by far more."""
+    tile = programmed(config(models["sigmoid"].config, dac_sigma=0.3), pool)
+    model = model_of(tile, models["sigmoid"])
+    gain = models["sigmoid"].mac_gain()
+    found = mac_voltages(tile, VECTORS)
+    np.testing.assert_allclose(found, model.mac(VECTORS, UNUSED) * gain, rtol=0, atol=100e-6)
+    ideal = BehaviouralTile(tile.config, models["sigmoid"], replace(QUIET, dac_error=False))
+    assert tile.chip is not None
+    ideal.load(tile.chip)
+    assert np.abs(found - ideal.mac(VECTORS, UNUSED) * gain).max() > 1e-3
+
+
+def test_a_dac_pulse_that_is_no_longer_than_its_edges_is_refused(
+    pool: SimulatorPool, models: dict[str, RampAdcModel]
+) -> None:
+    """The first seed whose chip has such a pulse: half an LSB of error at 6 bits brings codes of +-1 near zero."""
+    settings = config(models["sigmoid"].config, dac_bits=6, dac_sigma=0.5)
+    tile = SpiceTile(settings, pool)
+    for seed in range(100):
+        levels = draw_tile_chip(WEIGHTS, settings, np.random.default_rng(seed)).dac
+        assert levels is not None
+        if np.abs(np.delete(levels, 31, axis=1)).min() * input_pulse(settings) < EDGE:
+            break
+    with pytest.raises(CosimError, match="not longer than its edges") as caught:
+        tile.program(WEIGHTS, np.random.default_rng(seed))
+    assert caught.value.key == "dac_sigma"

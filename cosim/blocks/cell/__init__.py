@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cosim.blocks.cell.forms import FORMS
 from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
+    from cosim.blocks.cell.behaviour import CellModel, load_model
     from cosim.blocks.cell.characterisation import characterise
     from cosim.blocks.cell.config import CellConfig as Config
+    from cosim.blocks.cell.fitting import fit, residuals
 
 NAME = "cell"
 DESCRIPTION = "memristor cell, alone or with its access transistor: I-V, noise, programming pulses, cycles, drift"
@@ -60,7 +63,32 @@ PLOTS = (
     Plot("drift", "Drift after programming", ("drift_conductance",), "time", by="state", log_x=True),
 )  # fmt: skip
 
-_ROOMS = {"Config": ("config", "CellConfig"), "characterise": ("characterisation", "characterise")}
+FIT_MANY = True
+EXPORTS = {"spice": "export_spice:spice"}
 
-__all__ = ["DESCRIPTION", "FIGURES", "NAME", "PLOTS", "SWEEPS", "Config", "characterise"]
+_ROOMS = {
+    "CellModel": ("behaviour", "CellModel"),
+    "Config": ("config", "CellConfig"),
+    "characterise": ("characterisation", "characterise"),
+    "fit": ("fitting", "fit"),
+    "load_model": ("behaviour", "load_model"),
+    "residuals": ("fitting", "residuals"),
+}
+
+__all__ = [
+    "DESCRIPTION",
+    "EXPORTS",
+    "FIGURES",
+    "FIT_MANY",
+    "FORMS",
+    "NAME",
+    "PLOTS",
+    "SWEEPS",
+    "CellModel",
+    "Config",
+    "characterise",
+    "fit",
+    "load_model",
+    "residuals",
+]
 __getattr__ = rooms(__name__, _ROOMS)

@@ -79,6 +79,8 @@ def characterise(
             "A/sqrt(Hz)",
             "noise of the current",
         )
+        coords["read"] = (("read",), np.arange(reads), "1", "number of the read")
+        add("read_conductance", ("state", "read"), found.reads, "S", "conductance of each read")
         add("read_sigma", ("state",), found.read_sigma, "1", "standard deviation from read to read, relative")
         add("noise_slope", ("state",), found.slope, "1", "slope of the read noise's spectrum")
         advance(1)

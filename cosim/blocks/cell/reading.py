@@ -25,8 +25,8 @@ LEAST_CYCLES = 2
 
 
 def default_states(device: Device) -> Array:
-    """Five conductances over the window, evenly in their logarithm [S]."""
-    return np.geomspace(device.g_min, device.g_max, 5)
+    """Five conductances over the window, evenly in their logarithm [S]; from g_max / 100 where the window is open."""
+    return np.geomspace(device.g_min or device.g_max / 100, device.g_max, 5)
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,12 @@ def _conductances(states: Array, config: CellConfig, pool: SimulatorPool) -> tup
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of each state: spectrum (states, frequencies) [A/sqrt(Hz)], spread of reads and slope of their spectrum."""
+    """Noise of each state: spectrum (states, frequencies) [A/sqrt(Hz)], reads (states, reads) [S], their spread and
+    slope of their spectrum."""
 
     frequency: Array
     density: Array
+    reads: Array
     read_sigma: Array
     slope: Array
     checked: list[Checked]
@@ -99,7 +101,11 @@ def noise(states: Array, reads: int, config: CellConfig, seed: int, pool: Simula
     spread = run_checked(decks, _read_figures, {"read_sigma": READ_TOLERANCE}, pool)
     known = next((each.figures["frequency"] for each in spectra if each.figures), np.array([np.nan]))
     density = stacked(spectra, "density").reshape(len(states), -1)
-    return Noise(known, density, stacked(spread, "read_sigma"), stacked(spread, "noise_slope"),
+    seen = np.full((len(states), reads), np.nan)
+    for row, each, g in zip(seen, spread, states, strict=True):
+        if each.figures:
+            row[:] = each.figures["charge"] * g  # one nominal read of the state adds one volt
+    return Noise(known, density, seen, stacked(spread, "read_sigma"), stacked(spread, "noise_slope"),
                  [*spectra, *spread])  # fmt: skip
 
 
@@ -126,8 +132,8 @@ def read_noise(conductance: float, reads: int, device: Device, seed: np.random.S
     return np.asarray(sigma * white)
 
 
-def _read_figures(result: Result, number: int) -> dict[str, float]:
-    """Spread of the charge of each read, and the slope of its spectrum in a double logarithmic plot."""
+def _read_figures(result: Result, number: int) -> dict[str, Array | float]:
+    """Charge of each read, its spread, and the slope of its spectrum in a double logarithmic plot."""
     del number
     charge = np.diff(result["v(q)"])
     relative = charge / charge.mean() - 1.0
@@ -135,7 +141,7 @@ def _read_figures(result: Result, number: int) -> dict[str, float]:
     cycles = np.arange(LEAST_CYCLES, LEAST_CYCLES + len(power))
     seen = power > 0
     slope = np.polyfit(np.log(cycles[seen]), np.log(power[seen]), 1)[0] if seen.sum() > 2 else np.nan
-    return {"read_sigma": float(relative.std(ddof=1)), "noise_slope": float(slope)}
+    return {"charge": charge, "read_sigma": float(relative.std(ddof=1)), "noise_slope": float(slope)}
 
 
 @dataclass(frozen=True)

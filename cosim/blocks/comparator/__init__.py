@@ -8,8 +8,10 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
+    from cosim.blocks.comparator.behaviour import FORMS, ComparatorModel, load_model
     from cosim.blocks.comparator.characterisation import characterise
     from cosim.blocks.comparator.config import ComparatorConfig as Config
+    from cosim.blocks.comparator.fitting import fit, residuals
 
 NAME = "comparator"
 DESCRIPTION = "comparator at transistor level, continuous-time or clocked: offset, noise, delay, kickback, energy"
@@ -44,7 +46,25 @@ PLOTS = (
     Plot("noise", "Input-referred noise over common mode", ("noise",), "common_mode"),
 )  # fmt: skip
 
-_ROOMS = {"Config": ("config", "ComparatorConfig"), "characterise": ("characterisation", "characterise")}
+FIT_MANY = True
+EXPORTS = {
+    "spice": "export_spice:spice",
+    "systemverilog": "export_systemverilog:systemverilog",
+    "verilog_a": "export_verilog_a:verilog_a",
+}
 
-__all__ = ["DESCRIPTION", "FIGURES", "NAME", "PLOTS", "SWEEPS", "Config", "characterise"]
+_ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
+    "Config": ("config", "ComparatorConfig"),
+    "ComparatorModel": ("behaviour", "ComparatorModel"),
+    "load_model": ("behaviour", "load_model"),
+    "characterise": ("characterisation", "characterise"),
+    "fit": ("fitting", "fit"),
+    "residuals": ("fitting", "residuals"),
+}
+
+__all__ = [
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FIT_MANY", "FORMS", "NAME", "PLOTS", "SWEEPS", "ComparatorModel", "Config",
+    "characterise", "fit", "load_model", "residuals",
+]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

@@ -18,12 +18,13 @@ from cosim.blocks.dataset import new_dataset
 from cosim.blocks.halving import Checked, Relative, run_checked, state_changes, tolerance_text
 from cosim.blocks.status import LONG_NAME, NOT_FOUND, OK
 from cosim.errors import CosimError
+from cosim.process import mismatch_of
 from cosim.spice import Result, SimulatorPool, default_pool
 
 Array = NDArray[np.float64]
 
 OVERDRIVES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)  # [V]
-COMMON_MODES = (-0.15, 0.0, 0.15)  # [V] from v_cm
+COMMON_MODES = (-0.15, -0.075, 0.0, 0.075, 0.15)  # [V] from v_cm; a model is judged at one that it did not see
 DECISIONS = (1, -1)
 SMALL = 3e-3  # [V], overdrives at which a latch's delay is a straight line over ln(overdrive)
 
@@ -96,7 +97,8 @@ def characterise(
     names, mismatch = draw_mismatch(config, chips, seed)
     over = np.array(sorted(overdrives))
     found = [_at(config, v_cm, names, mismatch, over, with_noise, pool, label) for v_cm in levels]
-    return _dataset(config, np.array(common_modes), np.array(levels), over, found, seed, pool)
+    data = _dataset(config, np.array(common_modes), np.array(levels), over, found, seed, pool)
+    return with_mismatch(data, names, mismatch[1:], mismatch_of(config.part.text, config.cmos).sigmas)
 
 
 def _at(
@@ -275,6 +277,18 @@ def regeneration_of(overdrives: Array, delays: Array) -> tuple[float, float]:
         return float("nan"), float("nan")
     slope, at_one_volt = np.polyfit(np.log(overdrives[:count]), delays[:count], 1)
     return float(-slope), float(at_one_volt)
+
+
+def with_mismatch(data: xr.Dataset, names: tuple[str, ...], drawn: Array, sigmas: Array) -> xr.Dataset:
+    """The data set with what makes its chips different: `drawn` (chips, names), and the sigma of each parameter."""
+    unit = {"units": "1", "long_name": "parameter of the mismatch: dvt in V, db as a share"}
+    data["mismatch"] = xr.Variable(
+        ("chip", "parameter"), drawn, unit | {"long_name": "mismatch of each chip: dvt in V, db as a share"}
+    )
+    return data.assign_coords(
+        parameter=xr.Variable("parameter", np.array(names, dtype=object), unit),
+        parameter_sigma=xr.Variable("parameter", sigmas, unit | {"long_name": "sigma of the parameter"}),
+    )
 
 
 def _spread(values: Array) -> float:

@@ -61,6 +61,8 @@ PLOTS = (
          by="mapping"),
 )  # fmt: skip
 
+EXPORTS = {"spice": "export_spice:spice"}
+
 _ROOMS = {
     "Config": ("config", "CrossbarConfig"),
     "CrossbarModel": ("behaviour", "CrossbarModel"),
@@ -72,7 +74,7 @@ _ROOMS = {
 }
 
 __all__ = [
-    "DESCRIPTION", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "CrossbarModel", "characterise", "fit",
-    "load_model", "residuals",
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "CrossbarModel", "characterise",
+    "fit", "load_model", "residuals",
 ]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

@@ -33,8 +33,8 @@ from cosim.blocks.crossbar.lapack import ROUTINES, add_gram, cholesky, one_threa
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_LEAF = 16  # cells: the largest side of a block that is joined up from single cells in one call
-_BLAS_FROM = 12  # nodes: the least side for which BLAS is faster than plain loops
+_LEAF = 32  # cells: the largest side of a block that is joined up from single cells in one call
+_CHOLESKY_FROM, _GRAM_FROM = 12, 8  # nodes: the least sides for which BLAS is faster than plain loops
 _LEAST_PIVOT = 1e-3  # of a pivot, relative to its diagonal entry, that a Cholesky factor may have: three digits lost
 _FAST = {"reassoc", "contract", "nsz"}  # sums in any order, so that they take vector instructions
 
@@ -48,26 +48,27 @@ def terminal_couplings(cells: Array, r_row: float, r_col: float, r_driver: float
     """
     rows, columns = cells.shape
     resistances = np.array([r_row, r_col, r_driver, r_clamp])
-    if max(rows, columns) <= _LEAF:
-        return np.asarray(_leaf(cells, 0, rows, 0, columns, resistances))
+    if max(rows, columns) < _GRAM_FROM:  # no side is long enough for BLAS
+        return np.asarray(_block(cells, 0, rows, 0, columns, resistances, ROUTINES))
     with one_thread():
-        return _block(cells, 0, rows, 0, columns, resistances)
+        return np.asarray(_block(cells, 0, rows, 0, columns, resistances, ROUTINES))
 
 
-def _block(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array) -> Array:
+@njit(cache=True, nogil=True)
+def _block(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array, routines: Integers) -> Array:
     """Couplings of the block of rows `top` to `bottom`, columns `left` to `right` (ends excluded)."""
     rows, columns = bottom - top, right - left
     if max(rows, columns) <= _LEAF:
-        return np.asarray(_leaf(cells, top, bottom, left, right, resistances))
+        return _leaf(cells, top, bottom, left, right, resistances, routines)
     if columns >= rows:
         middle = left + columns // 2
-        first = _block(cells, top, bottom, left, middle, resistances)
-        second = _block(cells, top, bottom, middle, right, resistances)
-        return np.asarray(_join(first, rows + middle - left, rows, second, True, ROUTINES))
+        first = _block(cells, top, bottom, left, middle, resistances, routines)
+        second = _block(cells, top, bottom, middle, right, resistances, routines)
+        return _join(first, rows + middle - left, rows, second, True, routines)
     middle = top + rows // 2
-    first = _block(cells, top, middle, left, right, resistances)
-    second = _block(cells, middle, bottom, left, right, resistances)
-    return np.asarray(_join(first, middle - top, columns, second, False, ROUTINES))
+    first = _block(cells, top, middle, left, right, resistances, routines)
+    second = _block(cells, middle, bottom, left, right, resistances, routines)
+    return _join(first, middle - top, columns, second, False, routines)
 
 
 @njit(cache=True, nogil=True)
@@ -79,13 +80,21 @@ def _join(first: Array, start: int, shared: int, second: Array, across: bool, ro
     size = len(first) + len(second) - 2 * shared
     side, outward, rest = np.empty((shared, shared)), np.empty((shared, size)), np.empty((size, size))
     _assemble(first, start, second, across, side, outward, rest)
-    if shared < _BLAS_FROM:
+    _reduce(side, outward, rest, routines)
+    return rest
+
+
+@njit(cache=True, nogil=True)
+def _reduce(side: Array, outward: Array, rest: Array, routines: Integers) -> None:
+    """Eliminate the nodes of a side; `rest` becomes the couplings of what stays."""
+    if len(side) < _CHOLESKY_FROM:
         eliminate_by_sums(side, outward)
-        _add_gram_of_few(outward, rest)
     else:
         eliminate(side, outward, routines)
+    if len(side) < _GRAM_FROM:
+        _add_gram_of_few(outward, rest)
+    else:
         add_gram(outward, rest, routines)
-    return rest
 
 
 @njit(cache=True, nogil=True)
@@ -207,7 +216,7 @@ def _add_gram_of_few(part: Array, total: Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _leaf(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array) -> Array:
+def _leaf(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array, routines: Integers) -> Array:
     """Couplings of a small block, from single cells by joining neighbours in pairs, along rows and columns in turn."""
     rows, columns = bottom - top, right - left
     at_top, at_right = top == 0, right == cells.shape[1]
@@ -247,8 +256,7 @@ def _leaf(cells: Array, top: int, bottom: int, left: int, right: int, resistance
                 outward = outward_room[: shared * size].reshape(shared, size)
                 rest = joint[i * new_along + j, : size * size].reshape(size, size)
                 _assemble(first, start, second, across, side, outward, rest)
-                eliminate_by_sums(side, outward)
-                _add_gram_of_few(outward, rest)
+                _reduce(side, outward, rest, routines)
         starts, before, now = (column_starts, along, new_along) if across else (row_starts, down, new_down)
         for k in range(1, now):
             starts[k] = starts[2 * k]

@@ -10,7 +10,6 @@ order is its transpose: its lower triangle is their upper one.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,31 +37,18 @@ ROUTINES = np.array(
 """Addresses that the kernels of this module take: `dpotrf`, `dtrsm`, `dsyrk`. Good for this process only."""
 
 _blas = ThreadpoolController()
-_lock = threading.Lock()
-_users = 0
-_limit: Any = None
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Hold BLAS to one thread: at the sizes of an array's blocks a second one costs more than it brings.
 
-    The limit is that of the process, so the first to enter sets it and the last to leave takes it back, whatever
-    threads they are in.
+    The limit is that of the process, and threadpoolctl (from 3.8) heeds the first thread of a process that sets one;
+    from others this does nothing, so that they cannot undo each other's. Work that goes to threads enters here before
+    it starts them.
     """
-    global _users, _limit
-    with _lock:
-        _users += 1
-        if _users == 1:
-            _limit = _blas.limit(limits=1, user_api="blas")
-    try:
+    with _blas.limit(limits=1, user_api="blas"):
         yield
-    finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                _limit.restore_original_limits()
-                _limit = None
 
 
 def _calling(typingctx: Any, function: Any, pointers: Any) -> Any:

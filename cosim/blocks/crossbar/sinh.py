@@ -22,14 +22,17 @@ Unequal amplitudes. The tangents are those of the other word lines' voltages: d 
 that changes is the bilinear form sum_ki V_k^2 (...) Z_ki / h_i V_i, with Z_ki / h_i of rank two, p_k + q_k r_i, and the
 columns' own part of d in one factor per column (D_kj = D_k g_j):
 
-    I_j = sum_i C1 V_i + sum_i C3 (V_i^3 + kappa V_i^5) - g_j sum_i C1 V_i t_i + g'_j sum_i mean(C1) V_i t'_i,
+    I_j = y_j - g_j sum_i C1 V_i t_i + g'_j sum_i mean(C1) V_i t'_i + s_j y_j^3,
 
-    t_i = sum_k V_k^2 D_k (p_k + q_k r_i),
+    y_j = sum_i C1 V_i + sum_i C3 (V_i^3 + kappa V_i^5),    t_i = sum_k V_k^2 D_k (p_k + q_k r_i),
 
-t' likewise from the word lines' relief, and C3 with what makes the last two terms vanish for equal amplitudes.
+t' likewise from the word lines' relief, and C3 with what makes these two terms vanish for equal amplitudes.
 
-Left out: powers of V from the seventh, the second order of the lift, its dependence on the column where amplitudes
-differ.
+The last term is the second and third order of the lift, b_k = p_k y_j: what G (V b^2 / 2 - b^3 / 6) / V_0^2 of each
+cell brings, the word lines' relief included, for inputs of one sign. With both signs the lift is small.
+
+Left out: powers of V from the seventh; the dependence of the lift on the column where amplitudes differ; currents that
+return from a lifted bit line into word lines and from there into others.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ Array = NDArray[np.float64]
 
 AMPLITUDES = (1.0, 0.5)  # of the read voltage: where the polynomial passes through the secant arrays
 _ITERATIONS = 3  # of attenuation and secant; each gains a factor of 50 at V_0 = 0.43 V and V_read = 0.2 V
-_POWER_STEPS = 12  # towards the second term of Z / h; each gains the ratio of its singular values squared, about 9
+_POWER_STEPS = 6  # towards the second term of Z / h; each gains the ratio of its singular values squared, about 9
 _CHUNK = 64  # vectors at a time: what they need stays in the cache
 _SMALL = 1 << 18  # multiplications of a product below which BLAS takes one thread by itself
 
@@ -64,7 +67,7 @@ class OddPowers:
     matrices: C1 [S] above C3 [S/V^2], of shape (2 rows, columns).
     word_lines: of shape (6, rows): D p and D q [1/V^2] of the tangents' term, the same of the word lines' relief,
         r [1] and the mean of C1 over columns [S].
-    bit_lines: g and g' [1], of shape (2, columns).
+    bit_lines: g and g' [1], s [1/A^2], of shape (3, columns).
     kappa: [1/V^2], of shape (1,).
     """
 
@@ -139,6 +142,13 @@ def odd_power_coefficients(
         bit_lines.append(columns_part)
         equal = (rows_part @ p) + (rows_part @ q) * r  # t_i / V^2 where all amplitudes are V
         third += scale * equal[:, None] * columns_part
+    # Orders of the lift: sum_k G a V_k b_k^2 / 2 and sum_k G b_k^3 / 6, less what the word lines' relief takes.
+    orders = []
+    for lifted in (along * (p**2)[:, None], np.broadcast_to((p**3)[:, None], cells.shape)):
+        orders.append((reaching * (lifted - voltages_of(small, small * lifted, r_row, r_driver))).sum(axis=0))
+    sums = first.sum(axis=0)  # y_j per volt of all inputs together
+    squared = np.divide(orders[0], sums, out=np.zeros_like(sums), where=sums > 0.0)
+    bit_lines.append((squared / 2.0 - orders[1] / 6.0) / v_0**2)
     return OddPowers(
         np.concatenate((first, third)),
         np.array([*word_lines, r, share_of_mean]),
@@ -211,7 +221,8 @@ def _currents(
         np.dot(lifted, matrices[:rows], loss)
         for v in range(count):
             for j in range(columns):
-                part[v, j] += gains[v] * bit_lines[1, j] - bit_lines[0, j] * loss[v, j]
+                y = part[v, j]
+                part[v, j] += gains[v] * bit_lines[1, j] - bit_lines[0, j] * loss[v, j] + bit_lines[2, j] * y * y * y
     return currents
 
 

@@ -8,8 +8,10 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
+    from cosim.blocks.dac.behaviour import FORMS, DacModel, load_model
     from cosim.blocks.dac.characterisation import characterise
     from cosim.blocks.dac.config import DacConfig as Config
+    from cosim.blocks.dac.fitting import fit, residuals
 
 NAME = "dac"
 DESCRIPTION = "word-line DAC with real switches: R-2R ladder, capacitor array, or pulse width with its driver"
@@ -51,10 +53,20 @@ PLOTS = (
     Plot("dac_energy", "Energy of a conversion", ("energy",), "size", kind="points"),
 )  # fmt: skip
 
+EXPORTS = {"spice": "export_spice:spice"}
+
 _ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "DacConfig"),
+    "DacModel": ("behaviour", "DacModel"),
+    "load_model": ("behaviour", "load_model"),
     "characterise": ("characterisation", "characterise"),
+    "fit": ("fitting", "fit"),
+    "residuals": ("fitting", "residuals"),
 }
 
-__all__ = ["DESCRIPTION", "FIGURES", "NAME", "PLOTS", "SWEEPS", "Config", "characterise"]
+__all__ = [
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "DacModel", "characterise",
+    "fit", "load_model", "residuals",
+]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

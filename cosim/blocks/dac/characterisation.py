@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cosim.blocks.dac.chips import draw_chips, nominal_chip
+from cosim.blocks.dac.chips import deviations, draw_chips, mismatch_sigmas, nominal_chip
 from cosim.blocks.dac.config import DacConfig
 from cosim.blocks.dac.extraction import static_figures, transient_figures
 from cosim.blocks.dac.netlist import moments, noise_deck, resistance_deck, static_deck, transient_deck
@@ -109,8 +109,16 @@ def characterise(
             "V",
             "rms noise of a word line at rest, or after its reset",
         ),
+        "element": (
+            ("chip", "side", "element"), np.stack([deviations(config, each) for each in every]), "1",
+            "relative deviation of a resistor or capacitor of a chip; see chips.element_names",
+        ),
+        "mismatch": (
+            ("chip", "side", "call", "parameter"), np.stack([each.mismatch for each in every]), "1",
+            "mismatch of a switch's or driver's transistors: dvt in V, db as a share",
+        ),
         "status": (("simulation",), statuses(checked), "1", LONG_NAME),
-    }
+    }  # fmt: skip
     top, kind = config.magnitude, (np.arange(len(every)) == 0).astype(np.int8)
     coords: dict[str, Entry] = {
         "chip": (("chip",), np.arange(len(every)) - 1, "1", "chip; -1 is the nominal one"),
@@ -120,7 +128,11 @@ def characterise(
         "size": (("size",), np.arange(top + 1), "1", "size of the code"),
         "time": (("moment",), moments(config), "s", "time"),
         "simulation": (("simulation",), np.array(names, dtype=object), "1", "simulation"),
-    }
+        "parameter": (
+            ("parameter",), np.array(nominal.names, dtype=object), "1", "parameter of the mismatch",
+        ),
+        "parameter_sigma": (("parameter",), mismatch_sigmas(config), "1", "sigma of the parameter"),
+    }  # fmt: skip
     data = new_dataset(
         block="dac",
         variables=variables,

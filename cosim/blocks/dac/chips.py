@@ -87,3 +87,38 @@ def _mismatch(config: DacConfig) -> tuple[tuple[str, ...], Array]:
         return (), np.empty(0)
     kind = mismatch_of(part.text, config.cmos, key="driver" if config.kind == "pulse_width" else "switch")
     return kind.names, kind.sigmas
+
+
+def element_names(config: DacConfig) -> tuple[str, ...]:
+    """Resistors or capacitors of one word line, as `deviations` orders them; a driver of pulses has none."""
+    if config.kind == "pulse_width":
+        return ()
+    if config.kind == "capacitive":
+        return tuple(f"capacitor{number}" for number in range(config.bits))
+    return (*(f"leg{number}" for number in range(config.bits)), *(f"rung{number}" for number in range(config.bits - 2)))
+
+
+def element_sigmas(config: DacConfig) -> Array:
+    """Relative sigma of each of these elements, shape (elements,)."""
+    if config.kind == "pulse_width":
+        return np.empty(0)
+    if config.kind == "capacitive":
+        return config.c_sigma / np.sqrt(_units(config))
+    shapes = _shapes(config)
+    legs, rungs = shapes["legs"][1], shapes["rungs"][1]
+    return config.r_sigma * np.concatenate([np.full(legs, 1 / np.sqrt(2)), np.ones(rungs)])
+
+
+def deviations(config: DacConfig, chip: Chip) -> Array:
+    """Relative deviation of each element of a chip from the nominal one, shape (sides, elements)."""
+    nominal = nominal_chip(config)
+    if config.kind == "pulse_width":
+        return np.empty((SIDES, 0))
+    if config.kind == "capacitive":
+        return chip.capacitors / nominal.capacitors - 1
+    return np.concatenate([chip.legs / nominal.legs, chip.rungs / nominal.rungs], axis=1) - 1
+
+
+def mismatch_sigmas(config: DacConfig) -> Array:
+    """Sigma of each parameter of the switches' or drivers' mismatch, shape (names,)."""
+    return _mismatch(config)[1]

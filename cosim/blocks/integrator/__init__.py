@@ -8,8 +8,10 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
+    from cosim.blocks.integrator.behaviour import FORMS, IntegratorModel, load_model
     from cosim.blocks.integrator.characterisation import characterise
     from cosim.blocks.integrator.config import IntegratorConfig as Config
+    from cosim.blocks.integrator.fitting import fit, residuals
     from cosim.blocks.integrator.macro import macro_parameters
 
 NAME = "integrator"
@@ -68,11 +70,21 @@ PLOTS = (
     Plot("integrator_offset_share", "What makes the offset", ("offset_share",), "parameter", kind="points"),
 )
 
+EXPORTS = {"spice": "export_spice:spice"}
+
 _ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
     "Config": ("config", "IntegratorConfig"),
+    "IntegratorModel": ("behaviour", "IntegratorModel"),
+    "load_model": ("behaviour", "load_model"),
     "characterise": ("characterisation", "characterise"),
+    "fit": ("fitting", "fit"),
+    "residuals": ("fitting", "residuals"),
     "macro_parameters": ("macro", "macro_parameters"),
 }
 
-__all__ = ["DESCRIPTION", "FIGURES", "NAME", "PLOTS", "SWEEPS", "Config", "characterise", "macro_parameters"]
+__all__ = [
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "IntegratorModel",
+    "characterise", "fit", "load_model", "macro_parameters", "residuals",
+]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

@@ -129,8 +129,12 @@ def characterise(
         **_pulse_entries(pulse, config, charges),
         **_hold_entries(hold),
         **_slew_entries(slew),
+        "mismatch": (
+            ("chip", "parameter"), np.array([[one.get(name, 0.0) for name in names] for one in every]), "1",
+            "mismatch of each chip's transistors: dvt in V, db as a share",
+        ),
         "status": (("simulation",), statuses(checked), "1", LONG_NAME),
-    }
+    }  # fmt: skip
     moments = np.linspace(0.0, pulse_times(config)["after"], WAVEFORM_POINTS)
     ideal = np.array(charges) * config.full_scale
     first = (np.arange(len(every)) == 0).astype(np.int8)

@@ -54,6 +54,12 @@ PLOTS = (
     Plot("offset", "Static offset of the chips' comparators", y=("comparator_offset",), kind="histogram", where=_CHIPS),
 )
 
+EXPORTS = {
+    "spice": "export_spice:spice",
+    "systemverilog": "export_systemverilog:systemverilog",
+    "verilog_a": "export_verilog_a:verilog_a",
+}
+
 _ROOMS = {
     "Config": ("config", "RampAdcConfig"),
     "RampAdcModel": ("behaviour", "RampAdcModel"),
@@ -66,6 +72,7 @@ _ROOMS = {
 
 __all__ = [
     "DESCRIPTION",
+    "EXPORTS",
     "FIGURES",
     "FIT_MANY",
     "FORMS",

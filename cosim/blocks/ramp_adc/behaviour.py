@@ -1,4 +1,4 @@
-"""The ramp ADC as a fast model: thresholds from conductances, codes from thresholds.
+"""The ramp ADC as a fast model: thresholds from conductances; codes from thresholds are made in `conversion`.
 
 A chip's thresholds follow from what is physical in it. With L_k the ramp's level at clock k, from the column's
 conductances (`periods.ramp_periods`), and V_os(L) the static offset of the comparator at that common mode:
@@ -19,7 +19,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
@@ -28,13 +27,16 @@ from cosim.blocks.model import Domain, ModelError, ModelFile, Parameter, load_mo
 from cosim.blocks.ramp_adc.chips import Chip, nominal_chip
 from cosim.blocks.ramp_adc.conditions import Conditions
 from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.conversion import Converter, convert
 from cosim.blocks.ramp_adc.design import Signs, design_column
 from cosim.blocks.ramp_adc.forms import FORMS, Law, law_of
-from cosim.blocks.ramp_adc.functions import ActivationFunction, Staircase, ideal_thresholds
+from cosim.blocks.ramp_adc.functions import ActivationFunction, ideal_thresholds
 from cosim.blocks.ramp_adc.noise import threshold_noise
 from cosim.blocks.ramp_adc.periods import Periods, ramp_periods
 from cosim.blocks.ramp_adc.population import POSITIVE
 from cosim.errors import CosimError
+
+__all__ = ["Converter", "OffsetCurve", "RampAdcModel", "convert", "load_model"]
 
 Array = NDArray[np.float64]
 Condition = tuple[str, float, float]
@@ -64,63 +66,6 @@ class OffsetCurve:
         where = np.broadcast_to(levels, shape).reshape(-1, shape[-1])
         found = [CubicSpline(self.modes, curve)(level) for curve, level in zip(curves, where, strict=True)]
         return np.array(found).reshape(shape)
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def convert_kernel(mac: NDArray[Any], thresholds: NDArray[Any], codes: NDArray[np.uint8]) -> None:
-    """Codes of a batch: the number of thresholds of each column strictly below the MAC result.
-
-    `mac` (batch, columns), `thresholds` (columns, count) in any order, `codes` (batch, columns). All thresholds are
-    compared, as a counter does: the processor compares several at once, which up to 8 bits is faster than halving.
-    """
-    for sample in range(mac.shape[0]):
-        for column in range(mac.shape[1]):
-            value = mac[sample, column]
-            count = 0
-            for k in range(thresholds.shape[1]):
-                count += thresholds[column, k] < value
-            codes[sample, column] = count
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def up_down_kernel(
-    mac: NDArray[Any], thresholds: NDArray[Any], direction: NDArray[np.int64], start: int, largest: int,
-    codes: NDArray[np.uint8],
-) -> None:  # fmt: skip
-    """The same with an up/down counter: from `start`, each threshold below adds its direction; shapes as above."""
-    for sample in range(mac.shape[0]):
-        for column in range(mac.shape[1]):
-            value = mac[sample, column]
-            count = start
-            for k in range(thresholds.shape[1]):
-                if thresholds[column, k] < value:
-                    count += direction[k]
-            codes[sample, column] = min(max(count, 0), largest)
-
-
-def convert(mac: NDArray[Any], thresholds: NDArray[Any], stairs: Staircase | None = None) -> NDArray[np.uint8]:
-    """Codes (batch, columns) of MAC results (batch, columns) with each column's thresholds (columns, count).
-
-    Thresholds need not rise: the ramp of a column may fall somewhere (a cell below its neighbour's lag), and a counter
-    counts clocks and does not care for their order. A MAC result on a threshold has not passed it. NaN is below
-    everything: a MAC result that is NaN gives the first code, a threshold that is NaN is never passed.
-
-    `stairs` says what each threshold adds to the code where the function also falls (`RampAdcConfig.staircase`); the
-    counter stops at the first and the last code. Without it the code is the number of thresholds below.
-    """
-    counts_up = stairs is None or stairs.rising
-    if mac.ndim != 2 or thresholds.ndim != 2 or mac.shape[1] != len(thresholds):
-        raise ValueError(f"MAC results {mac.shape} do not fit thresholds {thresholds.shape}")
-    if (counts_up and thresholds.shape[1] > 255) or (stairs and len(stairs.direction) != thresholds.shape[1]):
-        raise ValueError(f"thresholds {thresholds.shape} do not fit a code of at most 8 bits, or its directions")
-    codes = np.empty(mac.shape, dtype=np.uint8)
-    mac, thresholds = np.ascontiguousarray(mac), np.ascontiguousarray(thresholds)
-    if stairs is None or stairs.rising:
-        convert_kernel(mac, thresholds, codes)
-    else:
-        largest = max(stairs.start, int(stairs.code_above.max()))
-        up_down_kernel(mac, thresholds, stairs.direction, stairs.start, largest, codes)
-    return codes
 
 
 @dataclass(frozen=True)

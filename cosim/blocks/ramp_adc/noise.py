@@ -70,8 +70,11 @@ def reset_noise(config: RampAdcConfig) -> float:
     return float(np.sqrt(2.0 * BOLTZMANN * (config.temperature + ZERO_CELSIUS) / config.c_fb))
 
 
-def column_noise(chip: Chip, config: RampAdcConfig) -> tuple[Array, Array]:
-    """rms noise of each level from reading the cells [V]: thermal, and read noise; each of shape (thresholds,)."""
+def column_noise(chip: Chip, config: RampAdcConfig, read_noise: float | None = None) -> tuple[Array, Array]:
+    """rms noise of each level from reading the cells [V]: thermal, and read noise; each of shape (thresholds,).
+
+    read_noise: relative, in place of that of the configured device.
+    """
     signs = chip.bias_signs != 0
     widths = np.ones(len(chip.ramp)) if chip.pulse is None else chip.pulse
     counted = np.concatenate(
@@ -80,17 +83,31 @@ def column_noise(chip: Chip, config: RampAdcConfig) -> tuple[Array, Array]:
     first = len(chip.bias) - 1
     kelvin = config.temperature + ZERO_CELSIUS
     thermal = 2.0 * BOLTZMANN * kelvin * config.t_pulse * np.cumsum(counted)[first:] / config.c_fb**2
-    relative = load_device(config.device).read_noise
+    relative = load_device(config.device).read_noise if read_noise is None else read_noise
     read = (step_voltage(config) * relative) ** 2 * np.cumsum(counted**2)[first:]
     return np.sqrt(thermal), np.sqrt(read)
 
 
+def conversion_noise(
+    chip: Chip, config: RampAdcConfig, comparator: float, read_noise: float | None = None
+) -> tuple[float, Array]:
+    """The same noise by whom it concerns [V rms]: what is a column's own, and what all columns of a conversion share.
+
+    Own: the comparator, and the reset of the integrator that holds the MAC result. Shared: the ramp's levels, shape
+    (thresholds,). The sum of their squares is that of `threshold_noise`.
+    """
+    one_reset = reset_noise(config) ** 2 / 2.0
+    own = float(np.sqrt(comparator**2 + one_reset))
+    if config.ramp == "fixed":
+        return own, np.zeros(config.thresholds)
+    thermal, read = column_noise(chip, config, read_noise)
+    return own, np.sqrt(one_reset + thermal**2 + read**2)
+
+
 def threshold_noise(chip: Chip, config: RampAdcConfig, comparator: float) -> Array:
-    """rms noise of each threshold [V], shape (thresholds,); `comparator` [V] as from `comparator_noise`."""
-    fixed = config.ramp == "fixed"  # a reference without noise of its own; the MAC result's reset remains
-    reset = reset_noise(config) ** 2 * (0.5 if fixed else 1.0)
-    total = np.full(config.thresholds, comparator**2 + reset)
-    if not fixed:
-        thermal, read = column_noise(chip, config)
-        total = total + thermal**2 + read**2
-    return np.sqrt(total)
+    """rms noise of each threshold [V], shape (thresholds,); `comparator` [V] as from `comparator_noise`.
+
+    A fixed reference has no noise of its own; the reset of the MAC result remains.
+    """
+    own, ramp = conversion_noise(chip, config, comparator)
+    return np.hypot(own, ramp)

@@ -8,8 +8,10 @@ from cosim.blocks.plots import Plot
 from cosim.blocks.rooms import rooms
 
 if TYPE_CHECKING:
+    from cosim.blocks.sample_hold.behaviour import FORMS, SampleHoldModel, load_model
     from cosim.blocks.sample_hold.characterisation import characterise
     from cosim.blocks.sample_hold.config import SampleHoldConfig as Config
+    from cosim.blocks.sample_hold.fitting import fit, residuals
 
 NAME = "sample_hold"
 DESCRIPTION = "sampling switch and hold capacitor: charge injection, settling, droop, feedthrough, kT/C noise, energy"
@@ -50,7 +52,21 @@ PLOTS = (
     Plot("noise", "Noise of the held voltage and kT/C", ("noise", "ktc_noise"), "input_level"),
 )  # fmt: skip
 
-_ROOMS = {"Config": ("config", "SampleHoldConfig"), "characterise": ("characterisation", "characterise")}
+FIT_MANY = True
+EXPORTS = {"spice": "export_spice:spice"}
 
-__all__ = ["DESCRIPTION", "FIGURES", "NAME", "PLOTS", "SWEEPS", "Config", "characterise"]
+_ROOMS = {
+    "FORMS": ("behaviour", "FORMS"),
+    "Config": ("config", "SampleHoldConfig"),
+    "SampleHoldModel": ("behaviour", "SampleHoldModel"),
+    "load_model": ("behaviour", "load_model"),
+    "characterise": ("characterisation", "characterise"),
+    "fit": ("fitting", "fit"),
+    "residuals": ("fitting", "residuals"),
+}
+
+__all__ = [
+    "DESCRIPTION", "EXPORTS", "FIGURES", "FIT_MANY", "FORMS", "NAME", "PLOTS", "SWEEPS", "Config", "SampleHoldModel",
+    "characterise", "fit", "load_model", "residuals",
+]  # fmt: skip
 __getattr__ = rooms(__name__, _ROOMS)

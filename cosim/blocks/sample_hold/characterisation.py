@@ -88,6 +88,7 @@ def characterise(
     if chips < 0:
         raise CosimError("no number of chips", key="chips", value=chips, allowed="0 or more")
     drawn = draw_mismatch(config, chips, seed)
+    names = tuple(drawn[0]) if drawn else ()
     pool = pool or default_pool()
     label = "sample and hold" if show_progress else None
     levels = shares * config.v_dd
@@ -161,9 +162,10 @@ def characterise(
         "clock_feedthrough": coupled,
         "clock_feedthrough_net": coupled.sum(axis=1),
         "droop_rate": stacked(droop, "droop_rate", (-1, 2)),
+        "mismatch": np.array([list(each.values()) for each in drawn]).reshape(chips, len(names)),
     }
     keys = [key for group in (sampling, of_chips, impedance, step, noise, *through, droop) for key in all_keys(group)]
-    data = _dataset(config, shares, levels, measured, status, keys, seed, pool)
+    data = _dataset(config, shares, levels, measured, names, status, keys, seed, pool)
     state_changes(
         data, [*sampling, *(each for each, good in zip(step, known, strict=True) if good), *droop], TOLERANCES
     )
@@ -183,6 +185,10 @@ def draw_mismatch(config: SampleHoldConfig, chips: int, seed: int) -> list[dict[
         dict(zip(kind.names, kind.draw(1, np.random.default_rng(child))[0].tolist(), strict=True))
         for child in stream(seed, "sample_hold: chips").spawn(chips)
     ]
+
+
+def _mismatch_sigmas(config: SampleHoldConfig, names: tuple[str, ...]) -> Array:
+    return mismatch_of(config.part().text, config.cmos, key="sample_hold").sigmas if names else np.empty(0)
 
 
 def sampled_figures(result: Result, v_in: float, config: SampleHoldConfig) -> dict[str, float]:
@@ -248,6 +254,7 @@ def _dataset(
     shares: Array,
     levels: Array,
     measured: dict[str, Array],
+    names: tuple[str, ...],
     status: NDArray[np.int8],
     keys: list[str],
     seed: int,
@@ -281,12 +288,18 @@ def _dataset(
             "step by the coupling of one clock alone, for its whole swing",
         ),
         "droop_rate": (("input", "hold_input"), measured["droop_rate"], "V/s", "slope of the held voltage"),
+        "mismatch": (
+            ("chip", "parameter"), np.concatenate([np.zeros((1, len(names))), measured["mismatch"]]), "1",
+            "mismatch of each chip's transistors: dvt in V, db as a share",
+        ),
         "status": (("input", "measurement"), status.astype(np.int8), "1", LONG_NAME),
     }  # fmt: skip
     coords = {
         "input": (("input",), shares, "1", "input, or held voltage, as a share of the supply"),
         "input_level": (("input",), levels, "V", "input, or held voltage"),
         "chip": (("chip",), np.arange(-1, len(measured["pedestal_chip"]) - 1), "1", "chip, -1 without mismatch"),
+        "parameter": (("parameter",), np.array(names, dtype=object), "1", "parameter of the mismatch"),
+        "parameter_sigma": (("parameter",), _mismatch_sigmas(config, names), "1", "sigma of the parameter"),
         "clock": (("clock",), np.array(CLOCKS, dtype=object), "1", "clock: clk falls, clkb rises as the switch opens"),
         "hold_input": (("hold_input",), shares[[0, -1]], "1", "input in hold, as a share of the supply"),
         "measurement": (("measurement",), np.array(MEASUREMENTS, dtype=object), "1", "what was simulated"),

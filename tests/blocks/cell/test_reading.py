@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cosim.blocks.cell.config import CellConfig
-from cosim.blocks.cell.reading import iv_curves, noise, read_noise, statistics
+from cosim.blocks.cell.reading import default_states, iv_curves, noise, read_noise, statistics
 from cosim.devices import current, load_device, program
 from cosim.devices.laws import FlickerNoise
 from cosim.seeds import stream
@@ -90,3 +90,9 @@ def test_what_was_programmed_is_what_is_read(config: CellConfig, pool: Simulator
     expected = np.array([program(np.full(6, g), config.parameters, rng) for g in STATES])
     np.testing.assert_allclose(found.programmed, expected, rtol=1e-7)
     assert found.drifted.shape == (3, 0, 6)  # this device does not drift
+
+
+def test_default_states_of_a_window_that_begins_at_nothing() -> None:
+    """Evenly in their logarithm, which has no zero: a hundredth of g_max is the lowest."""
+    np.testing.assert_allclose(default_states(load_device("pcm_inference")), np.geomspace(0.25e-6, 25e-6, 5))
+    np.testing.assert_allclose(default_states(load_device("taox_1t1r"))[[0, -1]], [1e-6, 150e-6])

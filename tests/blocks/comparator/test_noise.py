@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cosim.blocks.comparator.characterisation import _integrated_noise
 from cosim.blocks.comparator.config import ComparatorConfig
@@ -98,5 +99,7 @@ def test_the_integral_is_what_noisy_transients_show(process: str, pool: Simulato
     # 160 draws: sigma repeats to 1 / sqrt(320) = 5.6 %, the mean to 8 % of sigma; three of these.
     assert np.std(latches) / gain == pytest.approx(noise.sigma, rel=0.17)
     assert np.mean(latches) / gain == pytest.approx(noise.sigma, rel=0.25)
+    # The model draws decisions from a normal distribution: so must the noise be (Kolmogorov-Smirnov at 1 %).
+    assert stats.kstest(np.array(latches) / gain, "norm", (noise.sigma, noise.sigma)).pvalue > 0.01
     # With an input of one sigma, 84.1 % of the decisions are for it; 160 of them repeat to 2.9 %.
     assert np.mean(decisions) == pytest.approx(0.841, abs=0.087)
