@@ -9,7 +9,8 @@ that an undecided comparator cut short).
 Linear and sinh cells (array and ramp column), pulse-width and amplitude inputs: random weights and vectors on tiles of
 16 x 8 and 41 x 32, and gates of the shipped LSTM at what they were given while it read test digits. Then conditions
 that the converter's model was not fitted at (V_read), and another corner and temperature, where it was fitted anew. The
-comparators' offsets are those of an `.op` in ngspice. Read noise is off: a transient has none.
+comparators' offsets are those of an `.op` in ngspice. Read noise is off: a transient has none. Lines of speed state
+the time of a vector instead, ratio as in all benchmarks.
 
     python benchmarks/tile_agreement.py [workers] [quick]
 """
@@ -24,7 +25,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from _pool import TimedPool
+from _timing import paired, report
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from cosim.blocks import ramp_adc
 from cosim.blocks.domain import OutsideDomainWarning
@@ -35,11 +39,13 @@ from cosim.networks.weights import shipped_weights
 from cosim.spice import SimulatorPool
 from cosim.studies.hardware import Hardware
 from cosim.studies.tile_agreement import TileComparison, compare_tile, joined
+from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import TileConfig
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.spice import SpiceTile
 
 BITS, CHIPS_TO_FIT = 5, 8
+BATCH, REPEATS, SPEED_GOAL = 256, 300, 1e5
 GOAL, AMPLITUDE_GOAL = 0.99, 0.97  # share of equal codes; the latter of sinh cells with amplitude inputs
 FORMS = (("linear", "pulse width"), ("sinh", "pulse width"), ("sinh", "amplitude"), ("linear", "amplitude"))
 # Inputs, outputs, spread of the weights, vectors, seeds of the chips.
@@ -75,6 +81,8 @@ def main() -> None:
                 state(f"gates {', '.join(REAL)} of the LSTM, test digits", form, joined(found), pool)
                 parts += found
             state("all", form, joined(parts), pool)
+            if not quick:
+                speed(models["tanh"], form)
         for condition in CONDITIONS:
             model = at_condition(pool, models["tanh"], condition)
             for law, mode in FORMS:
@@ -104,13 +112,44 @@ def random_tile(
     vectors: int, seed: int,
 ) -> TileComparison:  # fmt: skip
     """A chip with normal weights, and vectors evenly distributed."""
+    tile, values = random_chip(pool, model, form, inputs, outputs, spread, vectors, seed)
+    return compare_tile(tile, model, values)
+
+
+def random_chip(
+    pool: SimulatorPool, model: RampAdcModel, form: dict[str, str], inputs: int, outputs: int, spread: float,
+    vectors: int, seed: int,
+) -> tuple[SpiceTile, Array]:  # fmt: skip
+    """The same, programmed and not yet compared, and its vectors."""
     rng = np.random.default_rng(seed)
     config = TileConfig(inputs=inputs, outputs=outputs, adc=model.config, **form)
     weights = np.clip(rng.normal(0, spread, (inputs, outputs)), -config.w_max, config.w_max)
     values = rng.uniform(-1, 1, (vectors, inputs))
     tile = SpiceTile(config, pool)
     tile.program(weights, rng)
-    return compare_tile(tile, model, values)
+    return tile, values
+
+
+def speed(model: RampAdcModel, form: dict[str, str]) -> None:
+    """A vector of a batch of the behavioural tile, everything on, beside one vector in ngspice, simulated anew."""
+    inputs, outputs, spread, _, seeds = SIZES[-1]
+    pool = TimedPool(1, use_cache=False, timeout=600)
+    with threadpool_limits(1), pool:
+        tile, _ = random_chip(pool, model, form, inputs, outputs, spread, 1, seeds[0])
+        assert tile.chip is not None
+        values = np.random.default_rng(7).uniform(-1, 1, (BATCH, inputs)).astype(np.float32)
+        pool.simulated = 0.0
+        found = compare_tile(tile, model, values[:1])
+        other = BehaviouralTile(tile.config, model)
+        other.load(tile.chip)
+        rng = np.random.default_rng(0)
+        ours, _ = paired(lambda: other.forward(values, rng), lambda: None, REPEATS)
+        report(
+            f"tile of {inputs} x {outputs}, {form['law']} cells, {form['input_mode']} inputs: a vector of {BATCH};"
+            f" codes within {found.agreement.largest} LSB, MAC results {np.abs(found.mac_error).max():.2g} LSB",
+            ours / BATCH * 1e6, "us", f"ngspice {pool.simulator.version_text}, its own time for one vector",
+            pool.simulated / (ours / BATCH), SPEED_GOAL,
+        )  # fmt: skip
 
 
 def real_inputs(models: dict[str, RampAdcModel]) -> Iterator[tuple[str, float, Array, Array]]:
