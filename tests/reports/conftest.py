@@ -13,10 +13,11 @@ from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.fitting import fit as fit_crossbar
 from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
 from cosim.blocks.dataset import new_dataset
-from cosim.blocks.ramp_adc.behaviour import RampAdcModel, trip_points
+from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels, design_column
 from cosim.blocks.ramp_adc.fitting import fit as fit_adc
+from cosim.blocks.ramp_adc.forms import trip_points
 from cosim.blocks.ramp_adc.functions import differential_error, get_function, output_error
 from cosim.reports import write_report
 

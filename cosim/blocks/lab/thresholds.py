@@ -18,6 +18,7 @@ from cosim.blocks.dataset import Entry
 from cosim.blocks.lab.grid import in_order
 from cosim.blocks.lab.ramp_column import CHIP, MeasuredColumn
 from cosim.blocks.lab.rows import Quantity, Rows
+from cosim.blocks.ramp_adc.common_mode import COMMON_MODES
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.energy import SAMPLE_ENERGIES
 from cosim.blocks.ramp_adc.functions import differential_error, levels_at_thresholds, output_error
@@ -117,6 +118,7 @@ def ramp_adc_entries(
     per, each_code = ("sample",), ("sample", "code")
     known = np.isfinite(threshold).all(axis=1)
     of_chips = _chip_values(others["chips"], [key[:2] for key in samples])
+    unknown = np.full((len(samples), COMMON_MODES), np.nan)
     variables: dict[str, Entry] = {
         "threshold": (each_code, threshold, "V", "input at which the code steps, above V_CLP"),
         "threshold_mac": (each_code, x, "1", "threshold in units of the MAC result"),
@@ -129,6 +131,9 @@ def ramp_adc_entries(
                       "what the bias cell does to the ramp: raises, lowers or, 0, is not read"),
         **{name: (per, values, CHIPS[name].unit, CHIPS[name].description) for name, values in of_chips.items()},
         **{name: ((), np.nan, *text) for name, text in _NOT_MEASURED.items()},
+        # Offsets over the common mode are not asked for; a model of these chips takes them from the thresholds.
+        "common_mode": (("mode",), unknown[0], "V", "ramp above V_CLP at which an offset was looked at"),
+        "offset_curve": (("sample", "mode"), unknown, "V", "static trip point above the ramp, by common mode"),
         "rounds": (per, np.zeros(len(samples), dtype=np.int64), "1", "simulations of the search"),
         "energy_status": (per, _known_status([of_chips[name] for name in SAMPLE_ENERGIES]), "1", _KNOWN),
         **{name: ((), np.int8(NOT_FOUND), "1", _KNOWN) for name in ("noise_status", "driver_status")},

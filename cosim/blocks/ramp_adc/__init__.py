@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cosim.blocks.ramp_adc.behaviour import RampAdcModel, load_model
     from cosim.blocks.ramp_adc.characterisation import characterise
     from cosim.blocks.ramp_adc.config import RampAdcConfig as Config
-    from cosim.blocks.ramp_adc.fitting import fit
+    from cosim.blocks.ramp_adc.fitting import fit, residuals
 
 NAME = "ramp_adc"
 DESCRIPTION = "ramp ADC whose ramp comes from a pre-distorted memristor column, with transistor-level comparators"
@@ -21,6 +21,7 @@ SWEEPS = {
     "v_reads": "read voltages [V], of the nominal and the first chips, and of an ordinary fixed-reference ramp",
     "v_read_chips": "how many of the first chips are characterised at the other read voltages and capacitors",
     "c_fbs": "feedback capacitors of all integrators [F], of the same",
+    "offsets": "further comparators of which the static offset alone is looked at, for its distribution",
 }
 FIGURES = {
     "threshold": "input at which each code steps [V]",
@@ -30,6 +31,7 @@ FIGURES = {
     "threshold_noise": "rms noise of each threshold: comparator, kT/C of the integrators, reading the cells [LSB]",
     "step_change": "how far a threshold moves when all time steps are halved [LSB]",
     "comparator_offset": "static offset of the comparator [V]",
+    "offset_curve": "static offset of the comparator over the common mode [V]",
     "comparator_noise": "rms input noise of the nominal comparator [V]",
     "conversion_time": "from the start of the reset to the last clock [s]",
     "comparator_energy": "supply energy of a comparator in a conversion, without its bias generator [J]",
@@ -39,6 +41,8 @@ FIGURES = {
     "row_energy": "supply energy of the row drivers in a conversion, nominal chip [J]",
     "integrator_energy": "supply energy of what the ramp's integrator delivers, nominal chip [J]",
 }
+FIT_MANY = True
+"""`fit` takes several data sets, each of any conditions: the first says which code is fitted."""
 SUMMARY_OF = {"ramp": "column"}
 """The printed figures are those of the memristor column; the fixed reference is a yardstick beside it."""
 _CHIPS = {"group": "chips"}
@@ -62,12 +66,16 @@ _ROOMS = {
     "load_model": ("behaviour", "load_model"),
     "characterise": ("characterisation", "characterise"),
     "fit": ("fitting", "fit"),
+    "residuals": ("fitting", "residuals"),
+    "FORMS": ("forms", "FORMS"),
 }
 
 __all__ = [
     "DESCRIPTION",
     "EXPORTS",
     "FIGURES",
+    "FIT_MANY",
+    "FORMS",
     "NAME",
     "PLOTS",
     "SUMMARY_OF",
@@ -77,5 +85,6 @@ __all__ = [
     "characterise",
     "fit",
     "load_model",
+    "residuals",
 ]
 __getattr__ = rooms(__name__, _ROOMS)

@@ -13,6 +13,7 @@ from cosim.blocks.dataset import new_dataset
 from cosim.blocks.halving import Checked, all_keys, largest_change, run_checked, stacked, tolerance_text
 from cosim.blocks.ramp_adc.chips import Chip, draw_chips, nominal_chip
 from cosim.blocks.ramp_adc.column import timeline
+from cosim.blocks.ramp_adc.common_mode import common_modes, offset_curves, population_offsets
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import ColumnDesign, design_column, device_of
 from cosim.blocks.ramp_adc.energy import (
@@ -64,6 +65,7 @@ def characterise(
     v_reads: tuple[float, ...] = V_READS,
     v_read_chips: int = 3,
     c_fbs: tuple[float, ...] = (),
+    offsets: int = 0,
     seed: int = 1,
     pool: SimulatorPool | None = None,
     show_progress: bool = True,
@@ -78,6 +80,7 @@ def characterise(
         ordinary linear ramp with fixed reference voltages are characterised as well.
     c_fbs: feedback capacitors [F], of all integrators alike, at which the same chips and the yardstick are; the column
         stays as designed for the configured one.
+    offsets: comparators beside the chips' of which the static offset alone is looked at, for its distribution.
     seed: of the chips' variations.
 
     Returns the data set with dimensions `sample`, `code` (threshold k), `cell`, `bias_cell`. A sample whose
@@ -86,7 +89,7 @@ def characterise(
     while the thresholds are right, has a status of its own: `energy_status` (each sample's energies), `driver_status`
     (word lines, rows, integrator; only with a memristor column), `noise_status` (the comparator's noise).
     """
-    _check_sweeps(chips, columns, v_reads, v_read_chips, c_fbs)
+    _check_sweeps(chips, columns, v_reads, v_read_chips, c_fbs, offsets)
     pool = pool or default_pool()
     device = device_of(config)
     design = design_column(config, device)
@@ -94,6 +97,9 @@ def characterise(
     samples = _plan(config, design, drawn, columns, v_reads, v_read_chips, c_fbs)
     label = f"ramp ADC, {config.bits} bits, {config.function}" if show_progress else None
     found, hashes = find_thresholds(samples, design, pool, label)
+    modes, curves, of_curves = _offset_curves(samples, design, pool)
+    population, of_population = population_offsets(config, offsets, seed, pool) if offsets else (None, [])
+    hashes += of_curves + of_population
     # A nominal comparator without a trip point has no noise there; a fixed reference has neither cells nor drivers.
     noise = [comparator_noise_deck(config, found[0].offset)] if np.isfinite(found[0].offset) else []
     drivers = [driver_deck(config, samples[0].chip)] if config.ramp == "column" else []
@@ -101,17 +107,23 @@ def characterise(
     tolerances = dict.fromkeys(DRIVERS, ENERGY_TOLERANCE)
     of_drivers = run_checked(drivers, lambda result, _: driver_energies(result), tolerances, pool)
     hashes += all_keys([*of_noise, *of_drivers])
-    return _dataset(config, design, samples, found, of_noise, of_drivers, hashes, seed, pool)
+    data = _dataset(config, design, samples, found, (modes, curves), of_noise, of_drivers, hashes, seed, pool)
+    if population is not None:
+        about = {"units": "V", "long_name": "static trip point at V_CLP of comparators drawn for its statistics"}
+        data["population_offset"] = xr.Variable("comparator", population, about)
+    return data
 
 
 def _check_sweeps(
-    chips: int, columns: int, v_reads: Sequence[float], v_read_chips: int, c_fbs: Sequence[float]
+    chips: int, columns: int, v_reads: Sequence[float], v_read_chips: int, c_fbs: Sequence[float], offsets: int
 ) -> None:
     for key, value in (("chips", chips), ("columns", columns)):
         if value < 1:
             raise CosimError("at least one is needed", key=key, value=value, allowed="1 or more")
     if v_read_chips < 0:
         raise CosimError("out of range", key="v_read_chips", value=v_read_chips, allowed="0 or more")
+    if offsets < 0:
+        raise CosimError("out of range", key="offsets", value=offsets, allowed="0 or more")
     for name, values, low, high, unit in (("v_reads", v_reads, 0.01, 0.5, "V"), ("c_fbs", c_fbs, 1e-14, 1e-9, "F")):
         for each in values:
             if not low < each <= high:
@@ -146,6 +158,7 @@ def _dataset(
     design: ColumnDesign,
     samples: list[Sample],
     found: list[Found],
+    of_offsets: tuple[Array, Array],
     of_noise: list[Checked],
     of_drivers: list[Checked],
     hashes: list[str],
@@ -199,6 +212,8 @@ def _dataset(
             "what the bias cell does to the ramp: raises, lowers or, 0, is not read",
         ),
         "comparator_offset": (per, np.array([each.offset for each in found]), "V", "static trip point at V_CLP"),
+        "common_mode": (("mode",), of_offsets[0], "V", "ramp above V_CLP at which an offset was looked at"),
+        "offset_curve": (("sample", "mode"), of_offsets[1], "V", "static trip point above the ramp, by common mode"),
         "comparator_noise": ((), rms, "V", "rms input noise of the nominal comparator at its trip point"),
         "conversion_time": (per, times, "s", "from the start of the reset to the last clock"),
         "comparator_energy": (per, energy[:, 0], "J", "supply energy of one comparator in a conversion, without bias"),
@@ -233,6 +248,18 @@ def _dataset(
     for name, change in (changes | {name: largest_change(of_drivers, name) for name in DRIVERS}).items():
         data[name].attrs |= {"step_change": change, "step_tolerance": tolerance_text(ENERGY_TOLERANCE, "J")}
     return data
+
+
+def _offset_curves(samples: list[Sample], design: ColumnDesign, pool: SimulatorPool) -> tuple[Array, Array, list[str]]:
+    """Common modes [V], V_os(L) of every sample's comparator (samples, modes) [V], hashes of the decks.
+
+    A comparator is looked at once, however many samples it has; its trip points depend on no setting of theirs.
+    """
+    modes = common_modes([levels_of(each, design) for each in samples])
+    comparators = {(each.number, each.column): (each.chip, each.column) for each in samples}
+    curves, hashes = offset_curves(list(comparators.values()), samples[0].config, modes, pool)
+    row = {name: number for number, name in enumerate(comparators)}
+    return modes, curves[[row[each.number, each.column] for each in samples]], hashes
 
 
 def _largest(values: Array) -> float:

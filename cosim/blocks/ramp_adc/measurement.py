@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.blocks.ramp_adc.behaviour import trip_points, trip_terms
 from cosim.blocks.ramp_adc.chips import Chip
 from cosim.blocks.ramp_adc.column import column_lines, fixed_ramp_lines, timeline
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import ColumnDesign, column_levels
+from cosim.blocks.ramp_adc.forms import trip_points, trip_terms
 from cosim.blocks.ramp_adc.functions import lsb_at_thresholds
 from cosim.blocks.ramp_adc.netlist import comparator_lines, conversion_deck, lane_inputs, offset_deck, probes
 from cosim.blocks.ramp_adc.search import ThresholdSearch

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from cosim.blocks import ramp_adc
@@ -13,13 +14,14 @@ from cosim.blocks.dataset import config_of, deck_hashes, load_dataset, save_data
 from cosim.blocks.ramp_adc.characterisation import characterise
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.commands.characterise import figures_of
+from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
 
 
 def test_the_data_set_keeps_the_contract(three_bits: xr.Dataset, tmp_path: Path) -> None:
     data = three_bits
     assert (data["status"].values == 0).all()
-    assert dict(data.sizes) == {"sample": 18, "code": 7, "step": 6, "cell": 6, "bias_cell": 3}
+    assert dict(data.sizes) == {"sample": 18, "code": 7, "step": 6, "cell": 6, "bias_cell": 3, "mode": 13}
     np.testing.assert_array_equal(data["chip"].values, [-1, *range(8), -1, 0, 1, -1, 0, 1, -1, -1, -1])
     np.testing.assert_array_equal(data["v_read"].values, [*[0.2] * 9, *[0.15] * 3, *[0.25] * 3, 0.2, 0.15, 0.25])
     np.testing.assert_array_equal(data["ramp"].values, [*["column"] * 15, *["fixed"] * 3])
@@ -82,3 +84,31 @@ def test_no_warning_is_given_by_a_good_run(pool: SimulatorPool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         characterise(RampAdcConfig(bits=2), chips=1, v_reads=(), pool=pool, show_progress=False)
+
+
+def test_offsets_over_the_common_mode(three_bits: xr.Dataset) -> None:
+    """The curve of a comparator passes through its static trip point at V_CLP, which another deck found, and does not
+    depend on the read voltage; the nominal one moves by what its netlist's header says."""
+    modes, curves = three_bits["common_mode"].values, three_bits["offset_curve"].values
+    assert curves.shape == (18, 13) and np.isfinite(curves).all() and modes[6] == 0.0
+    np.testing.assert_allclose(curves[:, 6], three_bits["comparator_offset"].values, atol=2e-7)
+    levels = three_bits["ramp_level"].values
+    assert modes[0] < levels.min() and levels.max() < modes[-1]
+    chip = three_bits["chip"].values
+    for number in (-1, 0, 1):
+        same = curves[chip == number]
+        np.testing.assert_array_equal(same, np.broadcast_to(same[0], same.shape))
+    assert 2e-5 < np.ptp(curves[0]) < 6e-4
+
+
+def test_a_population_of_offsets(pool: SimulatorPool) -> None:
+    """They are drawn for the statistics alone: the same under another condition, function and number of bits."""
+    found = [
+        characterise(RampAdcConfig(bits=2, function=name), chips=1, v_reads=(), offsets=40, seed=3, pool=pool,
+                     show_progress=False)["population_offset"].values
+        for name in ("sigmoid", "relu")
+    ]  # fmt: skip
+    np.testing.assert_array_equal(*found)
+    assert found[0].shape == (40,) and 1e-3 < found[0].std() < 4e-3  # A_VT of the input pair: some 2.3 mV
+    with pytest.raises(CosimError, match="out of range"):
+        characterise(RampAdcConfig(bits=2), offsets=-1, pool=pool)

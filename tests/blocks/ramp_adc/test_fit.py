@@ -10,20 +10,25 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.blocks.domain import OutsideDomainWarning
-from cosim.blocks.ramp_adc.behaviour import TRIP_PARAMETERS, RampAdcModel, load_model, trip_points, trip_terms
+from cosim.blocks.ramp_adc.behaviour import OffsetCurve, RampAdcModel, load_model
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.ramp_adc.design import column_levels
 from cosim.blocks.ramp_adc.fitting import compare, fit
+from cosim.blocks.ramp_adc.forms import law_of, trip_points, trip_terms
 from cosim.blocks.ramp_adc.measurement import lsb_voltages
+from cosim.blocks.ramp_adc.periods import ramp_periods
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
-PLANTED = np.array([-4e-4, 2e-3, -0.05, 0.03, 0.4])  # a [V], b, l0, l1 [1/V], l2 [1/V]
+PLANTED = {
+    "terms": np.array([-4e-4, 2e-3, -0.05, 0.03, 0.4]),  # a [V], b, l0, l1 [1/V], l2 [1/V]
+    # tau_1 [s], reach_1 [V], tau_2 [s], reach_2 [V], each with its slope [1/V] and curvature [1/V^2]
+    "lag": np.array([4.5e-9, -1.0, 1.5, 5e-3, 0.5, 1.0, 7e-9, 0.0, 0.0, 4e-4, 0.5, -2.0]),
+}
 
 
-def planted(template: xr.Dataset, noise: float = 0.0, seed: int = 0) -> xr.Dataset:
-    """The template's chips with thresholds that the model makes of `PLANTED`, and `noise` [LSB] on each."""
+def planted(template: xr.Dataset, form: str = "lag", noise: float = 0.0, seed: int = 0) -> xr.Dataset:
+    """The template's chips with thresholds that a form makes of `PLANTED`, and `noise` [LSB] on each."""
     data = template.copy(deep=True)
     rng = np.random.default_rng(seed)
     for n in range(data.sizes["sample"]):
@@ -31,15 +36,18 @@ def planted(template: xr.Dataset, noise: float = 0.0, seed: int = 0) -> xr.Datas
             continue
         v_read, c_fb = (float(data[name].values[n]) for name in ("v_read", "c_fb"))
         config = RampAdcConfig(bits=len(data["code"]).bit_length(), v_read=v_read, c_fb=c_fb)
-        levels = column_levels(data["ramp_conductance"].values[n], data["bias_conductance"].values[n], -1, config)
-        data["threshold"][n] = trip_points(levels, data["comparator_offset"].values[n], PLANTED)
+        periods = ramp_periods(data["ramp_conductance"].values[n], data["bias_conductance"].values[n], -1, config)
+        law, levels = law_of(form, config), periods.thresholds
+        curve = OffsetCurve(data["common_mode"].values, data["offset_curve"].values[n])
+        static = curve.at(levels) if law.by_common_mode else data["comparator_offset"].values[n]
+        data["threshold"][n] = levels + static + law.lag(periods, PLANTED[form], config)
         volts = lsb_voltages(config, float(data["gain"].values[n]))
         data["threshold"][n] += noise * volts * rng.standard_normal(data.sizes["code"])
     return data
 
 
 def values(model: RampAdcModel) -> Array:
-    return np.array([model.value(name) for name in TRIP_PARAMETERS])
+    return np.array([model.value(name) for name in model.law.names])
 
 
 def test_the_equation_by_hand() -> None:
@@ -51,18 +59,27 @@ def test_the_equation_by_hand() -> None:
             level, step = levels[chip, k], levels[chip, k] - levels[chip, max(k - 1, 0)]
             expected = level + offset + 1e-3 + 2e-3 * level + step * (0.1 + 0.2 * level + 0.3 * step)
             assert got[chip, k] == pytest.approx(expected, rel=1e-14, abs=0)
-    assert len(trip_terms(levels)) == len(TRIP_PARAMETERS)
+    assert len(trip_terms(levels)) == len(trip)
     np.testing.assert_allclose(trip_points(levels, 0.0, np.zeros(5)), levels)
 
 
 def test_planted_parameters_are_found(three_bits: xr.Dataset) -> None:
-    model = fit(planted(three_bits))
-    np.testing.assert_allclose(values(model), PLANTED, rtol=1e-6, atol=1e-9)  # nothing but rounding stands between
-    assert model.error.rms < 1e-9
-    for name in TRIP_PARAMETERS:
+    model = fit(planted(three_bits, "terms"), form="terms")
+    # The pull towards the start costs 1e-6 LSB^2 a scale, against some 1e2 points: 1e-4 of a parameter's scale.
+    scales = np.array([each.scale for each in model.law.quantities])
+    assert (np.abs(values(model) - PLANTED["terms"]) < 2e-3 * scales).all()
+    assert model.error.rms < 1e-5
+    for name in model.law.names:
         parameter = model.parameters[name]
         assert isinstance(parameter.low, float) and isinstance(parameter.high, float)
         assert parameter.low <= model.value(name) <= parameter.high
+
+
+def test_planted_lag_is_predicted(three_bits: xr.Dataset) -> None:
+    """Seven thresholds of steps between 36 and 60 mV do not tell twelve numbers apart, but what they do is enough."""
+    model = fit(planted(three_bits))
+    assert model.form == "lag" and model.error.rms < 1e-3 and model.error.maximum < 3e-3
+    assert model.fitted_numbers == 12
 
 
 def test_samples_at_another_capacitor_are_compared_and_not_fitted(three_bits: xr.Dataset) -> None:
@@ -74,7 +91,7 @@ def test_samples_at_another_capacitor_are_compared_and_not_fitted(three_bits: xr
     assert np.abs(data["threshold"].values[moved] / planted(three_bits)["threshold"].values[moved]).mean() > 1.1
     model = fit(data)
     assert model.error.points == fit(planted(three_bits)).error.points - 7
-    np.testing.assert_allclose(compare(model, data).error[moved], 0.0, atol=1e-7)
+    np.testing.assert_allclose(compare(model, data).error[moved], 0.0, atol=1e-3)
 
 
 def test_offsets_that_the_model_draws_are_in_its_domain(three_bits: xr.Dataset) -> None:
@@ -89,14 +106,17 @@ def test_intervals_hold_what_they_promise(three_bits: xr.Dataset) -> None:
     """Over 40 data sets with noise, a 95 % interval holds the planted value in at least 85 % of all cases."""
     inside, rms = [], []
     for seed in range(40):
-        model = fit(planted(three_bits, noise=0.01, seed=seed))
-        parameters = [model.parameters[name] for name in TRIP_PARAMETERS]
-        inside.append([each.low <= true <= each.high for each, true in zip(parameters, PLANTED, strict=True)])  # type: ignore[operator]
+        model = fit(planted(three_bits, "terms", noise=0.01, seed=seed), form="terms")
+        parameters = [model.parameters[name] for name in model.law.names]
+        truth = PLANTED["terms"]
+        inside.append([each.low <= true <= each.high for each, true in zip(parameters, truth, strict=True)])  # type: ignore[operator]
         rms.append(model.error.rms)
     assert np.mean(inside) > 0.85
     # And they do not promise too little either: they narrow as the noise does.
-    wide, narrow = (fit(planted(three_bits, noise=noise, seed=1)).parameters["a"] for noise in (0.01, 0.001))
-    assert narrow.high - narrow.low == pytest.approx((wide.high - wide.low) / 10, rel=1e-6)  # type: ignore[operator]
+    wide, narrow = (
+        fit(planted(three_bits, "terms", noise=noise, seed=1), form="terms").parameters["a"] for noise in (0.01, 0.001)
+    )
+    assert narrow.high - narrow.low == pytest.approx((wide.high - wide.low) / 10, rel=1e-2)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", ["three_bits", "four_bits"])
@@ -118,7 +138,8 @@ def test_chips_that_the_fit_did_not_see(request: pytest.FixtureRequest, name: st
 
 def test_the_fit_does_not_look_at_the_held_out_chips(three_bits: xr.Dataset) -> None:
     spoiled = three_bits.copy(deep=True)
-    spoiled["threshold"][spoiled["chip"].values % 2 == 1] += 0.01
+    chip = spoiled["chip"].values
+    spoiled["threshold"][(chip >= 0) & (chip % 2 == 1)] += 0.01
     np.testing.assert_array_equal(values(fit(spoiled)), values(fit(three_bits)))
     assert fit(spoiled).error.rms > 0.1
 
@@ -134,19 +155,28 @@ def test_the_model_predicts_what_the_comparison_says(three_bits: xr.Dataset) -> 
     model, chip = fit(three_bits), 13  # chip 0 at 0.25 V
     assert three_bits["v_read"].values[chip] == 0.25
     ramp, bias = three_bits["ramp_conductance"].values[chip], three_bits["bias_conductance"].values[chip]
-    offset = float(three_bits["comparator_offset"].values[chip])
-    volts = model.threshold_voltages(ramp, bias, offset, 0.25)
+    curve = OffsetCurve(three_bits["common_mode"].values, three_bits["offset_curve"].values[chip])
+    volts = model.threshold_voltages(ramp, bias, curve, 0.25)
     np.testing.assert_allclose(volts, compare(model, three_bits).predicted[chip], rtol=1e-12)
     gain = float(three_bits["gain"].values[chip])
-    np.testing.assert_allclose(model.thresholds(ramp, bias, offset, 0.25), volts / gain, rtol=1e-12)
+    np.testing.assert_allclose(model.thresholds(ramp, bias, curve, 0.25), volts / gain, rtol=1e-12)
     assert model.mac_gain(0.25) == pytest.approx(gain, rel=1e-12, abs=0)
+    # The offset at V_CLP alone says less: a chip's mismatch counts for another share of it at the ends of the ramp.
+    offset = float(three_bits["comparator_offset"].values[chip])
+    assert float(curve.at(np.zeros(1))[0]) == pytest.approx(offset, abs=1e-7)
+    alone = model.threshold_voltages(ramp, bias, offset, 0.25)
+    assert 1e-6 < np.abs(alone - volts).max() < 1e-3
     many = model.thresholds(np.stack([ramp, ramp]), np.stack([bias, bias]), np.array([offset, 0.0]))
     assert many.shape == (2, 7)
+    for each, one in zip(many, (offset, 0.0), strict=True):
+        np.testing.assert_allclose(each, model.thresholds(ramp, bias, one), rtol=1e-12)
+    curves = OffsetCurve(curve.modes, np.stack([curve.offset, curve.offset + 1e-3]))
+    np.testing.assert_allclose(np.diff(model.threshold_voltages(ramp, bias, curves), axis=0), 1e-3, rtol=1e-9)
 
 
 def test_too_few_chips_are_refused(three_bits: xr.Dataset) -> None:
     chip = three_bits["chip"].values
-    for kept in ((0, 1), (0, 2), (1, 3, 5), (-1,)):
+    for kept in ((0, 1), (0, 2), (1, 3, 5), (-1,), (-1, 0)):
         few = three_bits.isel(sample=np.isin(chip, kept))
         with pytest.raises(CosimError, match="at least two chips to fit and one to judge"):
             fit(few)
@@ -213,7 +243,7 @@ def test_leaving_the_domain_is_said_and_counted(three_bits: xr.Dataset) -> None:
         model.thresholds(np.stack([ramp] * 3), np.stack([bias] * 3), np.array([-0.1, 0.0, 0.1]))
     with pytest.warns(OutsideDomainWarning, match=rf"1 of {len(ramp) + len(bias)} values of 'conductance'"):
         model.thresholds(np.array([1e-7, *ramp[1:]]), bias, 0.0)  # a cell stuck off
-    assert model.domain.outside == {"v_read": 1, "offset": 2, "conductance": 1}
+    assert {name: n for name, n in model.domain.outside.items() if n} == {"v_read": 1, "offset": 2, "conductance": 1}
 
 
 def test_ideal_thresholds_and_function_of_the_model(four_bits: xr.Dataset) -> None:
