@@ -49,25 +49,26 @@ def terminal_couplings(cells: Array, r_row: float, r_col: float, r_driver: float
     rows, columns = cells.shape
     resistances = np.array([r_row, r_col, r_driver, r_clamp])
     if max(rows, columns) < _GRAM_FROM:  # no side is long enough for BLAS
-        return _block(cells, 0, rows, 0, columns, resistances)
+        return np.asarray(_block(cells, 0, rows, 0, columns, resistances, ROUTINES))
     with one_thread():
-        return _block(cells, 0, rows, 0, columns, resistances)
+        return np.asarray(_block(cells, 0, rows, 0, columns, resistances, ROUTINES))
 
 
-def _block(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array) -> Array:
+@njit(cache=True, nogil=True)
+def _block(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array, routines: Integers) -> Array:
     """Couplings of the block of rows `top` to `bottom`, columns `left` to `right` (ends excluded)."""
     rows, columns = bottom - top, right - left
     if max(rows, columns) <= _LEAF:
-        return np.asarray(_leaf(cells, top, bottom, left, right, resistances, ROUTINES))
+        return _leaf(cells, top, bottom, left, right, resistances, routines)
     if columns >= rows:
         middle = left + columns // 2
-        first = _block(cells, top, bottom, left, middle, resistances)
-        second = _block(cells, top, bottom, middle, right, resistances)
-        return np.asarray(_join(first, rows + middle - left, rows, second, True, ROUTINES))
+        first = _block(cells, top, bottom, left, middle, resistances, routines)
+        second = _block(cells, top, bottom, middle, right, resistances, routines)
+        return _join(first, rows + middle - left, rows, second, True, routines)
     middle = top + rows // 2
-    first = _block(cells, top, middle, left, right, resistances)
-    second = _block(cells, middle, bottom, left, right, resistances)
-    return np.asarray(_join(first, middle - top, columns, second, False, ROUTINES))
+    first = _block(cells, top, middle, left, right, resistances, routines)
+    second = _block(cells, middle, bottom, left, right, resistances, routines)
+    return _join(first, middle - top, columns, second, False, routines)
 
 
 @njit(cache=True, nogil=True)
