@@ -185,7 +185,7 @@ def test_fit_writes_a_model_that_carries_its_error(cosim: Run, data_set: Path, t
     code, out, _ = cosim("fit", str(data_set), "-o", "adc.json", "--json")
     answer = json.loads(out)
     assert code == 0
-    assert files(tmp_path) == ["adc.json"]
+    assert files(tmp_path) == ["adc.json", "adc.svg"]
     assert set(answer) == {
         "file", "plot", "warnings", "parts",
         "schema", "block", "form", "parameters", "settings", "error", "errors", "domain", "provenance", "sha256",
@@ -201,7 +201,7 @@ def test_the_default_model_file_stands_beside_its_data_set(cosim: Run, data_set:
     (tmp_path / "x.nc").write_bytes(data_set.read_bytes())
     code, out, _ = cosim("fit", "x.nc")
     assert code == 0
-    assert files(tmp_path) == ["x.json", "x.nc"]
+    assert files(tmp_path) == ["x.json", "x.nc", "x.svg"]
     assert "wrote x.json" in out
 
 
