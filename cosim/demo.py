@@ -50,6 +50,7 @@ LADDER_LABELS = {
     "programming_error": "programming error of the array",
     "read_noise": "read noise",
     "ir_drop": "IR drop in wires and drivers",
+    "cell_nonlinearity": "non-linear cells (none: they are linear here)",
     "amplifier": "gain and bandwidth of the integrators",
     "ramp_error": "programming error of the ramp column",
     "comparator_offset": "comparator offset",

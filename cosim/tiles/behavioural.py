@@ -1,17 +1,9 @@
-"""The tile from fitted models: a matrix product and a search a conversion, with the circuit's non-idealities.
+"""The tile from fitted models: a few matrix products and a search a conversion, with the circuit's non-idealities.
 
-The bit line's charge is Q_j = V_read T sum_i x_i (G_eff[2i, j] - G_eff[2i+1, j]) with the array's effective
-conductances. Integrators of gain A and unity-gain frequency w_u, whose virtual grounds are joined by the array's
-admittance matrix Y, turn the charges into the voltages V that solve
-
-    (C_fb (1 + 1/A) + C_bl / A) V + (1 / w_u + t_hold / A) Y V = Q,
-
-because a virtual ground gives way by V / A and by (dV/dt) / w_u, and what the array draws from it meanwhile is
-missing on C_fb. Every term is linear in the inputs, so a programmed tile is one matrix.
-
-Read noise: each selected cell's conductance is off by a relative sigma in each read, so the MAC result has the
-variance sigma^2 sum_i x_i^2 (G+^2 + G-^2), scaled likewise: a second matrix product, of the squares. Noise of the
-converter is that of `conversion`, with the rms values of `noise.conversion_noise`.
+What is on the integrators for any inputs is said by `array`. Read noise: each selected cell's conductance is off by a
+relative sigma in each read, so the MAC result has the variance sigma^2 sum_i x_i^2 (G+^2 + G-^2), scaled likewise: a
+matrix product of the squares. Noise of the converter is that of `conversion`, with the rms values of
+`noise.conversion_noise`.
 
 Batches are worked through in pieces, so that what lies between is small, in float32: the MAC result is then off by
 some 1e-6 of its full scale, which changes one code in 10^5. With every switch off MAC results lie on thresholds, where
@@ -20,7 +12,6 @@ that would count, and all is float64.
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -31,7 +22,8 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from cosim.blocks.crossbar.behaviour import CrossbarModel
-from cosim.blocks.crossbar.elimination import clamp_matrix, effective_conductance
+from cosim.blocks.crossbar.config import CellKind
+from cosim.blocks.crossbar.inputs import device_of
 from cosim.blocks.normals import draw_key
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.chips import Chip
@@ -40,8 +32,9 @@ from cosim.blocks.ramp_adc.design import column_levels
 from cosim.blocks.ramp_adc.noise import conversion_noise
 from cosim.devices import Device
 from cosim.errors import CosimError
+from cosim.tiles.array import column_conductances, program_array
 from cosim.tiles.chip import TileChip, draw_tile_chip
-from cosim.tiles.config import SETTLING, Nonidealities, TileConfig, check_batch, check_inputs, input_pulse
+from cosim.tiles.config import Nonidealities, TileConfig, check_batch, check_inputs
 from cosim.tiles.kernels import activations, make_levels
 from cosim.tiles.quantise import TIE, dac_codes, dac_values, full_scale
 
@@ -114,6 +107,9 @@ class BehaviouralTile:
         self.device = device or config.device
         self.inputs, self.outputs = config.inputs, config.outputs
         self.resistances = _resistances(config, array)
+        self.v_0 = device_of(config.array).v_0  # of the array's cells
+        if array is not None and config.law == "sinh":
+            self.v_0 = array.value("v_0")
         self.threads = threads
         self.chip: TileChip | None = None
 
@@ -138,40 +134,41 @@ class BehaviouralTile:
             )
         cells = chip.conductances if on.programming_error else chip.targets
         resistances = self.resistances if on.ir_drop else (0.0, 0.0, 0.0, 0.0)
-        effective = effective_conductance(cells, *resistances)
-        pulse = input_pulse(self.config)
-        # From siemens to units of the MAC result: V_read T over the volts a unit is, and over a capacitance.
-        scale = adc.v_read * pulse / self.model.mac_gain()
-        integrators = np.eye(self.outputs) / adc.c_fb
-        if on.amplifier:
-            integrators = np.asarray(np.linalg.inv(self._capacitances(cells, resistances, pulse)), dtype=np.float64)
-        self.matrix = (effective[0::2] - effective[1::2]) @ integrators.T * scale
-        gain = scale * np.diag(integrators)
-        self._noise_squares = (effective[0::2] ** 2 + effective[1::2] ** 2) * gain**2 * self.device.read_noise**2
+        self.array = program_array(
+            cells, self.config, resistances, law=self._law, v_0=self.v_0, amplifier=on.amplifier,
+            unit=self.model.mac_gain(),
+        )  # fmt: skip
+        noise = self.array.cell_results * self.device.read_noise
+        self._noise_squares = noise[0::2] ** 2 + noise[1::2] ** 2
         self.thresholds = np.ascontiguousarray(np.broadcast_to(self._thresholds(chip), (self.outputs, adc.thresholds)))
         self._levels = chip.dac if on.dac_error else None
         self.converter = self._converter(chip)
+        self._single_array = self.array.single()
         self._single = tuple(
             np.ascontiguousarray(each, dtype=np.float32)
-            for each in (self.matrix, self._noise_squares, np.zeros((0, 0)) if self._levels is None else self._levels)
+            for each in (self._noise_squares, np.zeros((0, 0)) if self._levels is None else self._levels)
         )
         self.chip = chip
 
-    def _capacitances(self, cells: Array, resistances: tuple[float, float, float, float], pulse: float) -> Array:
-        """The matrix in front of V in the equation of this module [F], shape (outputs, outputs)."""
-        adc = self.config.adc
-        # An output that rises for half the longest pulse (the mean) and then stays has 3/4 of it as its mean duration.
-        hold = 0.75 * pulse + SETTLING
-        share = 1 / (2 * math.pi * adc.amplifier_gbw) + hold / adc.amplifier_gain
-        own = adc.c_fb * (1 + 1 / adc.amplifier_gain) + adc.c_bitline / adc.amplifier_gain
-        return np.asarray(own * np.eye(self.outputs) + share * clamp_matrix(cells, *resistances))
+    @property
+    def matrix(self) -> Array:
+        """What multiplies the inputs (inputs, outputs), in units of the network; of sinh cells its linear part."""
+        return self.array.matrix
+
+    @property
+    def _law(self) -> CellKind:
+        return self.config.law if self.nonidealities.cell_nonlinearity else "linear"
 
     def _column(self, chip: TileChip) -> Chip:
-        """The ramp column: the chip's, or the one that was meant."""
-        if self.nonidealities.ramp_error:
-            return chip.adc
-        model = self.model
-        return replace(chip.adc, ramp=model.ramp_target, bias=model.bias_target, bias_sign=model.bias_sign)
+        """The ramp column, the chip's or the one that was meant; of sinh cells the linear ones that do the same."""
+        model, column, device = self.model, chip.adc, self.config.device
+        if not self.nonidealities.ramp_error:
+            column = replace(column, ramp=model.ramp_target, bias=model.bias_target, bias_sign=model.bias_sign)
+        if self._law == "linear":
+            return column
+        ramp = column_conductances(column.ramp, self.config.adc, device.v_0, device.v_read, model.pulse)
+        bias = column_conductances(column.bias, self.config.adc, device.v_0, device.v_read)
+        return replace(column, ramp=ramp, bias=bias)
 
     def _thresholds(self, chip: TileChip) -> Array:
         """Thresholds of each column in units of the MAC result, shape (outputs, thresholds) or (1, thresholds)."""
@@ -199,11 +196,11 @@ class BehaviouralTile:
         With read noise where it is on: of the distribution that `codes` draws from, not the same numbers.
         """
         values = self._values(inputs)
-        result = values @ self.matrix
+        result = self.array.mac(values)
         if self.nonidealities.read_noise:
             sigma = np.sqrt(values**2 @ self._noise_squares)
             result = result + sigma * rng.standard_normal(result.shape)
-        return np.asarray(result)
+        return result
 
     def _values(self, inputs: NDArray[np.floating]) -> Array:
         """What the DACs make of inputs, in units of the network, float64."""
@@ -217,7 +214,7 @@ class BehaviouralTile:
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.integer[Any]]:
         """ADC codes (batch, outputs); uint8 up to 8 bits."""
         if self._exact:
-            return self.converter.codes(self._values(inputs) @ self.matrix)
+            return self.converter.codes(self.array.mac(self._values(inputs)))
         assert self.chip is not None, "program the tile first"
         batch = check_batch(inputs, self.config)
         on = self.nonidealities
@@ -241,10 +238,10 @@ class BehaviouralTile:
         self, batch: NDArray[np.floating], first: int, key: NDArray[np.uint32] | None, codes: NDArray[Any]
     ) -> None:
         """Codes of the rows from `first` on, in float32."""
-        matrix, noise_squares, levels = self._single
+        noise_squares, levels = self._single
         reads = self.nonidealities.read_noise
         values, squares = make_levels(batch, full_scale(self.config.dac_bits), levels, squared=reads)
-        mac = values @ matrix
+        mac = self._single_array.mac(values)
         if key is None:
             self.converter.codes(mac, codes)
             return

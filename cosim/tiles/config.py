@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cosim.blocks.config import BlockConfig
-from cosim.blocks.crossbar.config import CrossbarConfig
+from cosim.blocks.crossbar.config import CellKind, CrossbarConfig
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.devices import Device, load_device
@@ -17,6 +18,9 @@ from cosim.errors import CosimError
 from cosim.tiles.quantise import quantise_weights
 
 Array = NDArray[np.float64]
+
+InputMode = Literal["pulse width", "amplitude"]
+"""What of a word line's pulse stands for the input; the other is that of full scale."""
 
 SETTLING = 10e-9  # [s] between the longest input pulse and the conversion, for the virtual grounds to return
 
@@ -29,7 +33,7 @@ class TileConfig(BlockConfig):
 
     inputs: int = Field(41, ge=1, le=512, description="inputs, the bias included; two word lines each")
     outputs: int = Field(32, ge=1, le=512, description="outputs; one bit line and one converter each")
-    dac_bits: int = Field(5, ge=2, le=8, description="bits of the input pulses' width, sign included")
+    dac_bits: int = Field(5, ge=2, le=8, description="bits of the input pulses' width or amplitude, sign included")
     dac_sigma: float = Field(
         0.0,
         ge=0,
@@ -39,8 +43,21 @@ class TileConfig(BlockConfig):
     )
     weight_bits: int = Field(5, ge=2, le=8, description="levels a weight is programmed to, sign included")
     w_max: float = Field(2.0, gt=0, le=1e3, description="weight that a whole conductance window stands for")
+    law: CellKind = Field("linear", description="law of the current of all cells, those of the ramp column included")
+    input_mode: InputMode = Field(
+        "pulse width", description="what of a pulse stands for the input: its width at V_read, or its amplitude"
+    )
     adc: RampAdcConfig = Field(default_factory=RampAdcConfig)
     crossbar: CrossbarConfig = Field(default_factory=CrossbarConfig)
+
+    @model_validator(mode="after")
+    def _law_is_known(self) -> TileConfig:
+        if self.law == "sinh" and self.crossbar.memristor == "subcircuit":
+            raise CosimError(
+                "tiles take sinh cells by the device's parameters", key="crossbar.memristor", value="subcircuit",
+                allowed="law",
+            )  # fmt: skip
+        return self
 
     @property
     def device(self) -> Device:
@@ -75,6 +92,7 @@ class Nonidealities:
     programming_error: bool = True  # of the array's cells
     read_noise: bool = True  # of the array's cells, anew in each conversion
     ir_drop: bool = True  # wires, drivers and clamps
+    cell_nonlinearity: bool = True  # of all cells, where the tile's law is not linear
     amplifier: bool = True  # gain and bandwidth of the integrators
     ramp_error: bool = True  # programming error of the ramp column
     comparator_offset: bool = True  # chip- and column-individual
@@ -104,7 +122,7 @@ class Nonidealities:
 
 
 def input_pulse(config: TileConfig) -> float:
-    """Length of a full-scale input pulse [s].
+    """Length of a full-scale input pulse [s]; with amplitude inputs that of all.
 
     The MAC result must come out in the volts that the ramp takes for it: V_read T G_window / (C_fb w_max) = alpha, so
     T = (alpha / V_read) C_fb w_max / (G_max - G_min); V_read cancels.

@@ -51,10 +51,15 @@ class Counts:
 
 
 class SpiceTile:
-    """The tile at transistor level. `cell` may be "sinh" for cells with a non-linear I-V."""
+    """The tile at transistor level. `law` replaces the configured one of its cells.
 
-    def __init__(self, config: TileConfig, pool: SimulatorPool | None = None, cell: CellKind = "linear") -> None:
-        shortest = input_pulse(config) / full_scale(config.dac_bits)
+    Raises CosimError when the shortest pulse of an input is not longer than its edges.
+    """
+
+    def __init__(self, config: TileConfig, pool: SimulatorPool | None = None, law: CellKind | None = None) -> None:
+        shortest = input_pulse(config)
+        if config.input_mode == "pulse width":
+            shortest /= full_scale(config.dac_bits)
         if shortest <= EDGE:
             raise CosimError(
                 f"the shortest input pulse, {format_si(shortest, 's')}, must be longer than its edges,"
@@ -63,7 +68,7 @@ class SpiceTile:
                 value=config.w_max,
                 allowed=f"above {config.w_max * EDGE / shortest:.3g} with {config.dac_bits} DAC bits",
             )
-        self.config, self.cell = config, cell
+        self.config, self.law = config, law or config.law
         self.pool = pool or default_pool()
         self.inputs, self.outputs = config.inputs, config.outputs
         self.chip: TileChip | None = None
@@ -80,7 +85,7 @@ class SpiceTile:
         self.chip = with_offsets(chip, np.array(offsets))
 
     def _check_dac(self, chip: TileChip) -> None:
-        if chip.dac is None:
+        if chip.dac is None or self.config.input_mode != "pulse width":
             return
         n = full_scale(self.config.dac_bits)
         shortest = float(np.abs(np.delete(chip.dac, n, axis=1)).min()) * input_pulse(self.config)
@@ -107,21 +112,18 @@ class SpiceTile:
 
         Both of shape (v_reads, batch, outputs). Everything else stays, the lengths of the pulses included.
         """
-        codes = dac_codes(check_inputs(inputs, self.config), self.config.dac_bits)
-        gain = design_column(self.config.adc).gain_per_volt
         tiles = []
         for v_read in v_reads:
             adc = self.config.adc.model_copy(update={"v_read": v_read})
-            tile = SpiceTile(self.config.model_copy(update={"adc": adc}), self.pool, self.cell)
-            tile.chip = self.chip
+            tile = SpiceTile(self.config.model_copy(update={"adc": adc}), self.pool, self.law)
+            tile.chip, tile.counts, tile.deck_keys = self.chip, self.counts, self.deck_keys
             tiles.append(tile)
-        results = iter(self.pool.run([tile.array_deck(row) for tile in tiles for row in codes]))
-        macs = np.array([[tile._mac(tile._good(next(results))) for _ in codes] for tile in tiles])
-        decks = [tile.ramp_deck(mac) for tile, rows in zip(tiles, macs, strict=True) for mac in rows]
-        results = iter(self.pool.run(decks))
-        adc_codes = np.array([[tile._codes(tile._good(next(results))) for _ in codes] for tile in tiles])
-        units = gain * np.asarray(v_reads)[:, None, None]
-        return (macs - self.config.adc.v_clp) / units, adc_codes
+        return _measure(tiles, inputs)
+
+    def measure(self, inputs: NDArray[np.floating]) -> tuple[Array, NDArray[np.int64]]:
+        """MAC results in units of the network, and codes; both of shape (batch, outputs)."""
+        macs, codes = _measure([self], inputs)
+        return macs[0], codes[0]
 
     def converse(self, inputs: NDArray[np.floating]) -> Conversation:
         """The conversion as a conversation: yields decks, is sent their results, returns activations.
@@ -140,18 +142,18 @@ class SpiceTile:
         """Input pulses, array and integrators; keeps each integrator's voltage at the end. `codes` (inputs,)."""
         assert self.chip is not None
         adc, chip = self.config.adc, self.chip
-        longest = input_pulse(self.config)
-        unit = longest / full_scale(self.config.dac_bits)
+        longest, top = input_pulse(self.config), full_scale(self.config.dac_bits)
+        by_width = self.config.input_mode == "pulse width"
         lines = [models_text(adc), f"Vclp clp 0 {adc.v_clp:.9g}"]
         lines.append("Vrst rst 0 " + pwl([(0, SWITCH_ON), (RESET_END - 2 * EDGE, SWITCH_ON), (RESET_END - EDGE, 0)]))
-        largest = full_scale(self.config.dac_bits)
         for number, code in enumerate(codes.tolist()):
-            width = code * unit if chip.dac is None else float(chip.dac[number, code + largest]) * longest
+            share = code / top if chip.dac is None else float(chip.dac[number, code + top])
+            width, height = (abs(share) * longest, np.sign(share)) if by_width else (longest, share)
             for side, sign in ((0, -1), (1, 1)):  # an input below V_CLP raises the inverting integrator
-                level = adc.v_clp + sign * np.sign(width) * adc.v_read
-                drive = pwl([(0.0, adc.v_clp), *pulse(RESET_END, abs(width), adc.v_clp, level)])
+                level = adc.v_clp + sign * height * adc.v_read
+                drive = pwl([(0.0, adc.v_clp), *pulse(RESET_END, width, adc.v_clp, level)])
                 lines.append(f"Vin{2 * number + side} r{2 * number + side} 0 {drive if code else adc.v_clp}")
-        lines.append(array_lines(chip.conductances, self.config.array, self.cell))
+        lines.append(array_lines(chip.conductances, self.config.array, self.law, sinh_as="diodes"))
         lines += [integrator_line(f"int{column}", f"c{column}", f"o{column}", adc) for column in range(self.outputs)]
         end = RESET_END + longest + SETTLING
         return Deck(
@@ -175,7 +177,7 @@ class SpiceTile:
                 integrator_line(f"h{column}", f"hb{column}", f"m{column}", adc, v0=voltage).replace(" rst ", " 0 ")
             )
             comparators += comparator_lines(column, f"m{column}", chip.names, chip.mismatch[column], adc)
-        ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign, self.cell, chip.pulse)
+        ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign, self.law, chip.pulse)
         title = f"tile {self.inputs} x {self.outputs}: ramp, comparators and counters"
         return conversion_deck(title, adc, ramp, times, held, comparators, self.outputs)
 
@@ -201,3 +203,16 @@ class SpiceTile:
                 f"ngspice failed ({result.failure.kind}): {result.failure.line}", file=result.deck_file, key="tile"
             )
         return result
+
+
+def _measure(tiles: Sequence[SpiceTile], inputs: NDArray[np.floating]) -> tuple[Array, NDArray[np.int64]]:
+    """MAC results in units of the network, and codes, of programmed tiles of one size: (tiles, batch, outputs)."""
+    config, pool = tiles[0].config, tiles[0].pool
+    codes = dac_codes(check_inputs(inputs, config), config.dac_bits)
+    results = iter(pool.run([tile.array_deck(row) for tile in tiles for row in codes]))
+    macs = np.array([[tile._mac(tile._good(next(results))) for _ in codes] for tile in tiles])
+    decks = [tile.ramp_deck(mac) for tile, rows in zip(tiles, macs, strict=True) for mac in rows]
+    results = iter(pool.run(decks))
+    adc_codes = np.array([[tile._codes(tile._good(next(results))) for _ in codes] for tile in tiles])
+    units = np.array([design_column(tile.config.adc).gain(tile.config.adc.v_read) for tile in tiles])
+    return (macs - config.adc.v_clp) / units[:, None, None], adc_codes

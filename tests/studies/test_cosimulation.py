@@ -107,3 +107,18 @@ def test_both_sides_are_about_the_same_chip_at_the_same_inputs(
         model.load(tile.chip)
         for step in range(STEPS):
             np.testing.assert_array_equal(model.codes(found.inputs[step], unused), found.model[step, number])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("input_mode", ["pulse width", "amplitude"])
+def test_sinh_cells_in_the_loop_agree_as_well(
+    pool: SimulatorPool, models: dict[str, RampAdcModel], weights: LstmWeights, input_mode: str
+) -> None:
+    """Both sides are of the configured cells and inputs, and the decks are not those of linear cells."""
+    hardware = hardware_of(models)
+    tile = hardware.tile.model_copy(update={"law": "sinh", "input_mode": input_mode})
+    found = run(replace(hardware, tile=tile), weights, pool)
+    assert (found.spice != found.model).sum() <= 2
+    assert found.agreement.largest <= 1
+    linear = run(hardware, weights, pool)
+    assert linear.decks != found.decks
