@@ -27,6 +27,7 @@ from cosim.blocks.model import Domain, ModelError, ModelFile, Parameter, load_mo
 from cosim.blocks.ramp_adc.chips import Chip, nominal_chip
 from cosim.blocks.ramp_adc.conditions import Conditions
 from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.conversion import Converter, convert
 from cosim.blocks.ramp_adc.design import Signs, design_column
 from cosim.blocks.ramp_adc.forms import FORMS, Law, law_of
 from cosim.blocks.ramp_adc.functions import ActivationFunction, ideal_thresholds
@@ -34,6 +35,8 @@ from cosim.blocks.ramp_adc.noise import threshold_noise
 from cosim.blocks.ramp_adc.periods import Periods, ramp_periods
 from cosim.blocks.ramp_adc.population import POSITIVE
 from cosim.errors import CosimError
+
+__all__ = ["Converter", "OffsetCurve", "RampAdcModel", "convert", "load_model"]
 
 Array = NDArray[np.float64]
 Condition = tuple[str, float, float]
