@@ -141,8 +141,9 @@ class ModelFile(BaseModel):
         return np.asarray(self._parameter(name).value, dtype=np.float64)
 
     def all_errors(self) -> dict[str, ModelError]:
-        """The error of every quantity; of the one that counts where no others are told."""
-        return self.errors or {"error": self.error}
+        """The error of every quantity, and that which counts most where it is not among them."""
+        told = self.error in self.errors.values()
+        return {**self.errors} if told else {"error": self.error, **self.errors}
 
     def fitted_domain(self) -> Domain:
         """The domain of the fit, with its own count of what lies outside."""

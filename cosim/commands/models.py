@@ -148,16 +148,23 @@ def stated_block(path: Path) -> str:
         return "?"
 
 
+def _span(value: Any, unit: str) -> str:
+    """A vector or matrix in short: how many numbers, from the smallest to the largest."""
+    import numpy as np
+
+    numbers = np.array(value, dtype=np.float64)
+    ends = " .. ".join(quantity(float(end), unit) for end in (numbers.min(), numbers.max())) if numbers.size else ""
+    return f"{' x '.join(map(str, numbers.shape))} numbers, {ends}"
+
+
 def _print_model(file: Any) -> None:
-    table = Table(
-        "parameter",
-        "value",
-        "95 % interval",
-        "meaning",
-        title=f"model of {file.block}" + (f", form {file.form}" if file.form else ""),
-    )
+    table = Table(title=f"model of {file.block}" + (f", form {file.form}" if file.form else ""))
+    table.add_column("parameter", no_wrap=True)
+    for heading in ("value", "95 % interval", "meaning"):
+        table.add_column(heading)
     for name, each in file.parameters.items():
         if isinstance(each.value, tuple):
+            table.add_row(name, _span(each.value, each.unit), "in the file", each.description)
             continue
         interval = "" if each.low is None else " .. ".join(quantity(end, each.unit) for end in (each.low, each.high))
         table.add_row(name, quantity(each.value, each.unit), interval, each.description)

@@ -37,7 +37,7 @@ def test_a_model_file_that_was_changed(
 
 def test_one_digit_of_a_parameter_breaks_the_checksum(refused: Refuse, model_file: Path) -> None:
     content = json.loads(model_file.read_text())
-    content["parameters"]["tau_1"]["value"] *= 1.001
+    content["parameters"]["offset_sigma"]["value"] *= 1.001
     model_file.write_text(json.dumps(content))
     refused("model", model_file.name, says=("checksum",))
 

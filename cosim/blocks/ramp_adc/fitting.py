@@ -98,11 +98,10 @@ def _check_chips(parts: list[Part], fitted: list[Part]) -> None:
     if len(seen) < 2 or not seen - {-1} or not any(judging_rows(part, config).any() for part in parts):
         chips = {int(chip) for part in parts for chip in part.chip[part.usable] if chip >= 0}
         raise CosimError(
-            "the data set must hold at least two chips to fit and one to judge the fit (those of even number and the"
-            " nominal one are fitted, those of odd number judge)",
+            "the data set must hold at least two chips to fit and one to judge the fit",
             key="chips",
             value=len(chips),
-            allowed="2 or more beside the nominal one, else 3",
+            allowed="2 or more beside the nominal chip, 3 or more without it",
         )
 
 

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from cosim.blocks.ramp_adc.behaviour import RampAdcModel, convert
+from cosim.blocks.ramp_adc.behaviour import RampAdcModel
+from cosim.blocks.ramp_adc.conversion import convert
 from cosim.blocks.ramp_adc.exported import exported_adc
 from cosim.spice import Deck, SimulatorPool
 

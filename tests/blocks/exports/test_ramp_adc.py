@@ -11,7 +11,8 @@ from cosim.blocks import ramp_adc
 from cosim.blocks.domain import Domain
 from cosim.blocks.hdl import normal_numbers
 from cosim.blocks.model import Parameter
-from cosim.blocks.ramp_adc.behaviour import RampAdcModel, convert
+from cosim.blocks.ramp_adc.behaviour import RampAdcModel
+from cosim.blocks.ramp_adc.conversion import convert
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.blocks.ramp_adc.exported import exported_adc
 from cosim.blocks.ramp_adc.noise import reset_noise

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cosim.blocks.ramp_adc.behaviour import convert
 from cosim.blocks.ramp_adc.chips import nominal_chip
 from cosim.blocks.ramp_adc.column import column_lines, timeline
 from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.conversion import convert
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.blocks.ramp_adc.netlist import clock_lines, comparator_lines, conversion_deck, rounded_code
 from cosim.spice import SimulatorPool

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special
 
-from cosim.blocks.ramp_adc.behaviour import convert
 from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.ramp_adc.conversion import convert
 from cosim.blocks.ramp_adc.curve import read_points
 from cosim.blocks.ramp_adc.expression import FUNCTIONS as KNOWN
 from cosim.blocks.ramp_adc.expression import parse_expression
