@@ -56,4 +56,4 @@ def test_48_chips_tell_a_model_without_programming_error(pool: SimulatorPool) ->
     thresholds = model.thresholds(model.ramp_target, model.bias_target, offsets)
     drawn = output_error(model.function, model.config.bits, thresholds)
     p = {name: stats.ks_2samp(figure(simulated), figure(drawn)).pvalue for name, figure in FIGURES.items()}
-    assert min(p.values()) < 1e-4, p
+    assert min(p.values()) < 0.01 / len(FIGURES), p  # the same rule refuses it
