@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from cosim.blocks.domain import OutsideDomainWarning
+from cosim.blocks.fitted import stored_config
 from cosim.blocks.over import combine
 from cosim.blocks.ramp_adc.behaviour import OffsetCurve, load_model
 from cosim.blocks.ramp_adc.conditions import Conditions, conditions_of, fit_table
@@ -15,7 +16,7 @@ from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.blocks.ramp_adc.fitting import fit, offset_checks, residuals
 from cosim.blocks.ramp_adc.forms import FORMS, law_of
-from cosim.blocks.ramp_adc.points import parts_of, stored_config
+from cosim.blocks.ramp_adc.points import parts_of
 from cosim.blocks.registry import get_block
 from cosim.errors import CosimError
 from cosim.provenance import canonical_json
@@ -84,8 +85,15 @@ def test_temperatures_between_are_predicted(family: list[xr.Dataset], three_bits
         model.at(v_dd=1.9)
 
 
+def test_a_supply_comes_apart_as_a_temperature_does(three_bits: xr.Dataset) -> None:
+    """The data set keeps volts, and a supply is chosen with its unit."""
+    configs = [RampAdcConfig(bits=3, v_dd=v_dd) for v_dd in (1.75, 1.8)]
+    combined = combine(get_block("ramp_adc"), configs, ["v_dd"], [three_bits, three_bits])
+    assert [part.condition for part in parts_of([combined])] == [("TT", 27.0, 1.75), ("TT", 27.0, 1.8)]
+
+
 def test_one_data_set_over_conditions_is_the_same_as_several(family: list[xr.Dataset]) -> None:
-    configs = [stored_config(each) for each in family]
+    configs = [stored_config(each, RampAdcConfig) for each in family]
     combined = combine(get_block("ramp_adc"), configs, ["temperature"], family)
     assert combined.sizes["temperature"] == 3
     whole, apart = fit(combined), fit(family)
