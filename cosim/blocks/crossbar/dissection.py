@@ -13,7 +13,7 @@ SIAM J. Numer. Anal. 10, 345 (1973), doi:10.1137/0710032, for the order). What i
 between drivers and clamps.
 
 Cost: a block of s x s cells has 4 s ports, so joining two costs some s^3 operations, and all of an n x n array some
-25 n^3, of which the largest blocks have most. Elimination column by column takes n^4.
+35 n^3, of which the largest blocks have most. Elimination column by column takes n^4.
 
 Digits: couplings are never negative, and nothing is ever subtracted from one (A^-1 has no negative entry). A port's
 coupling to itself is not stored; it is the sum of the others, as a network without ground has it. So each coupling

@@ -41,7 +41,7 @@ def effective_conductance(
     Returns an array of shape (rows, columns) [S]: the current into clamp j for one volt at driver i while all other
     drivers and all clamps are at zero.
 
-    Some 25 n^3 floating point operations for n rows and columns. Raises CosimError for conductances and resistances
+    Some 35 n^3 floating point operations for n rows and columns. Raises CosimError for conductances and resistances
     that are negative or no finite numbers.
     """
     cells = _checked(conductances, r_row, r_col, r_driver, r_clamp)
