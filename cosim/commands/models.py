@@ -78,7 +78,8 @@ def compare(
         held = each.held_out
         table.add_row(
             each.quantity, each.form, str(each.parameters),
-            *("-" if number is None else f"{number:.1f}" for number in (each.aic, each.bic)), str(each.points), "-" if each.seen_rms is None else f"{each.seen_rms:.3g} {held.unit}",
+            *("-" if number is None else f"{number:.1f}" for number in (each.aic, each.bic)),
+            str(each.points), "-" if each.seen_rms is None else f"{each.seen_rms:.3g} {held.unit}",
             f"{held.rms:.3g} {held.unit}", f"{held.maximum:.3g}", each.description,
         )  # fmt: skip
     out.print(table)
