@@ -151,12 +151,15 @@ def stated_block(path: Path) -> str:
 
 
 def _span(value: Any, unit: str) -> str:
-    """A vector or matrix in short: how many numbers, from the smallest to the largest."""
+    """A vector in short, from its smallest to its largest number; of a matrix the sizes alone, for its columns may have
+    units of their own (a value and its slopes)."""
     import numpy as np
 
     numbers = np.array(value, dtype=np.float64)
-    ends = " .. ".join(quantity(float(end), unit) for end in (numbers.min(), numbers.max())) if numbers.size else ""
-    return f"{' x '.join(map(str, numbers.shape))} numbers, {ends}"
+    if numbers.ndim > 1 or not numbers.size:
+        return f"{' x '.join(map(str, numbers.shape))} numbers"
+    ends = " .. ".join(quantity(float(end), unit) for end in (numbers.min(), numbers.max()))
+    return f"{numbers.size} numbers, {ends}"
 
 
 def _print_model(file: Any) -> None:

@@ -285,3 +285,12 @@ def test_stuck_cells_are_counted_and_do_not_widen_sigma(tmp_path: Path) -> None:
     written = load_device(model.as_device(tmp_path / "stuck"))
     assert written.stuck_on_rate == model.value("programming.stuck_on_rate")
     assert fit(made_data("taox_1t1r", 21, parts=("programming",))).stuck_rates == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("relative", [0.0, 1e-12])
+def test_what_a_simulator_leaves_of_a_cell_without_noise_is_no_noise(relative: float) -> None:
+    quiet = replace(load_device("taox_1t1r"), noise=None, read_noise=relative)
+    model = fit(made_data(quiet, parts=("iv", "noise")))
+    assert "beyond rounding" in model.absent["noise"]
+    with pytest.raises(CosimError, match="beyond rounding"):
+        _ = model.noise

@@ -17,7 +17,7 @@ from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.fitting import fit, offset_checks, residuals
 from cosim.spice import SimulatorPool
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # some 400 s on one quiet core
 
 CORNERS = ("TT", "FF", "SS", "FS", "SF")
 WAVE = "expr: 18.85*x + 2*atan(0.8*sin(18.85*x)/(1-0.8*cos(18.85*x)))"
