@@ -51,28 +51,33 @@ class Change:
     Attributes
     ----------
     identical: every parameter has the same bits.
-    quantities: of each quantity that both models tell.
+    quantities: of each quantity that both models tell at the same points.
     parameters: those that moved beyond their intervals.
+    unmatched: quantities that only one of them tells, or that they tell at other points: nothing says how far they
+        moved.
     """
 
     identical: bool
     quantities: tuple[QuantityChange, ...]
     parameters: tuple[ParameterChange, ...]
+    unmatched: tuple[str, ...] = ()
 
     @property
     def beyond(self) -> bool:
-        """Whether something changed beyond the old model's error."""
-        return any(each.beyond for each in self.quantities)
+        """Whether something changed beyond the old model's error, or cannot be held against it."""
+        return bool(self.unmatched) or any(each.beyond for each in self.quantities)
 
 
 def compare_models(block: Block, old: Any, new: Any, data: Any) -> Change:
     """Hold the old model against the one that was fitted to `data` (what the block's `fit` takes)."""
     residuals = residuals_of(block)
     before = {each.quantity: each for each in residuals(old, data)}
-    quantities = []
+    quantities, unmatched = [], dict.fromkeys(before)
     for after in residuals(new, data):
         if after.quantity not in before or before[after.quantity].error.shape != after.error.shape:
+            unmatched[after.quantity] = None
             continue
+        del unmatched[after.quantity]
         # Both errors are against the same reference, so their difference is that of the predictions.
         moved = rms(after.error - before[after.quantity].error)
         stated, now = _stated(old, after.quantity), after.judged()
@@ -82,6 +87,7 @@ def compare_models(block: Block, old: Any, new: Any, data: Any) -> Change:
         identical=_same(old.parameters, new.parameters),
         quantities=tuple(quantities),
         parameters=tuple(_moved(old.parameters, new.parameters)),
+        unmatched=tuple(unmatched),
     )
 
 

@@ -77,8 +77,10 @@ def compare(
     for each in found:
         held = each.held_out
         table.add_row(
-            each.quantity, each.form, str(each.parameters), f"{each.aic:.1f}", f"{each.bic:.1f}", str(each.points),
-            f"{each.seen_rms:.3g} {held.unit}", f"{held.rms:.3g} {held.unit}", f"{held.maximum:.3g}", each.description,
+            each.quantity, each.form, str(each.parameters),
+            *("-" if number is None else f"{number:.1f}" for number in (each.aic, each.bic)),
+            str(each.points), "-" if each.seen_rms is None else f"{each.seen_rms:.3g} {held.unit}",
+            f"{held.rms:.3g} {held.unit}", f"{held.maximum:.3g}", each.description,
         )  # fmt: skip
     out.print(table)
     out.print("AIC and BIC take the fitted points as independent, which those of one chip are not: lower is better,"

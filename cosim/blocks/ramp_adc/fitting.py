@@ -11,7 +11,8 @@ from scipy.interpolate import CubicSpline
 
 from cosim.blocks.dataset import config_of, failed_points, origin_of
 from cosim.blocks.fitted import chosen_form, refuse_failed
-from cosim.blocks.model import Domain, ModelError, Parameter
+from cosim.blocks.holdout import UNJUDGED
+from cosim.blocks.model import Domain, Parameter, nested
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.conditions import Conditions, conditions_of, fit_table
 from cosim.blocks.ramp_adc.config import RampAdcConfig
@@ -79,7 +80,7 @@ def fit(
         bias_sign=parts[0].sign,
         gain=float(config_of(first)["gain"]),
         parameters=parameters,
-        error=ModelError(rms=0.0, maximum=0.0, unit="LSB", points=1, limit=1.0, held_out="not judged yet"),
+        error=UNJUDGED,
         domain=_domain(parts, fitted, config, parameters, single),
         provenance=_origin(sets),
         pulse=parts[0].pulse,
@@ -141,12 +142,8 @@ def _parameters(law: Law, solved: list[Solution], single: bool) -> dict[str, Par
 def _parameter(arrays: list[Array], unit: str, text: str, single: bool) -> Parameter:
     """A plain number of a single condition, else a table (corners, terms); no interval where it is not finite."""
     finite = all(np.isfinite(each).all() for each in arrays)
-    value, low, high = (float(each[0, 0]) if single else _rows(each) for each in arrays)
+    value, low, high = (float(each[0, 0]) if single else nested(each) for each in arrays)
     return Parameter(value, unit, low if finite else None, high if finite else None, text)
-
-
-def _rows(table: Array) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(each) for each in row) for row in table)
 
 
 def _shift_parameters(
@@ -159,8 +156,7 @@ def _shift_parameters(
     else:
         tables = [np.swapaxes(shift, 0, 1)]
     flat = [each.reshape(len(each), -1) for each in tables]
-    ends = [tuple(float(v) for v in each[0]) if single else tuple(tuple(float(v) for v in row) for row in each)
-            for each in flat]  # fmt: skip
+    ends = [nested(each)[0] if single else nested(each) for each in flat]
     if len(ends) == 3 and all(np.isfinite(each).all() for each in flat):
         return {"common_mode_shift": Parameter(ends[0], "V", ends[1], ends[2], text)}
     return {"common_mode_shift": Parameter(ends[0], "V", None, None, text)}
