@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.blocks.model import ModelError, Parameter
+from cosim.blocks.model import ModelError, Parameter, load_model_file
 from cosim.blocks.registry import Block, residuals_of
 from cosim.blocks.residuals import rms
 
@@ -89,6 +91,15 @@ def compare_models(block: Block, old: Any, new: Any, data: Any) -> Change:
         parameters=tuple(_moved(old.parameters, new.parameters)),
         unmatched=tuple(unmatched),
     )
+
+
+def same_content(old_file: str | Path, block: Block, new: Any) -> bool:
+    """Whether a model's file holds all that the new one would, its provenance apart: parameters with their intervals,
+    errors, settings, domain, form."""
+    with TemporaryDirectory() as folder:
+        written = new.save(Path(folder) / "new.json").content()
+    before = load_model_file(old_file, block.NAME, accept=True).content()
+    return {**before, "provenance": None} == {**written, "provenance": None}
 
 
 def _stated(model: Any, quantity: str) -> ModelError:

@@ -72,7 +72,7 @@ def _one(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from cosim.blocks.changes import compare_models
+    from cosim.blocks.changes import compare_models, same_content
     from cosim.blocks.dataset import save_dataset
     from cosim.blocks.recipes import fit_input, fit_recipe, make_data
     from cosim.blocks.registry import get_block, residuals_of
@@ -92,7 +92,7 @@ def _one(
     answer: dict[str, Any] = {
         "file": None,
         "new": change is None,
-        "identical": change is not None and change.identical,
+        "identical": change is not None and change.identical and same_content(old, block, model),
         "beyond": change is not None and change.beyond,
         "quantities": [] if change is None else [asdict(each) for each in change.quantities],
         "parameters": [] if change is None else [asdict(each) for each in change.parameters],

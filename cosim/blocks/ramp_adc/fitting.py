@@ -53,6 +53,8 @@ def fit(
     name = chosen_form(form, FORMS)
     refuse_failed(sum(failed_points(each) for each in sets), sum(each["status"].size for each in sets), "samples",
                   allow_failed)  # fmt: skip
+    lost, looked_for = np.array([_lost_offsets(each) for each in sets]).sum(axis=0).tolist()
+    refuse_failed(lost, looked_for, "static offsets", allow_failed)
     parts = parts_of(sets)
     config = parts[0].config
     fitted = [part for part in parts if fitted_rows(part, config).any()]
@@ -91,6 +93,22 @@ def fit(
     limit = limit if limit is not None else (ERROR_LIMIT if single and len(parts) == 1 else ERROR_LIMIT_FAMILY)
     judged = residuals(model, sets, limit=limit)
     return model.judged(errors_of(judged))
+
+
+def _lost_offsets(data: xr.Dataset) -> tuple[int, int]:
+    """How many static offsets over the common mode, and of the population, were looked for and not found; how many
+    were looked for. A measured data set that tells no curve at all has looked for none."""
+    lost = looked_for = 0
+    for name in ("offset_curve", "population_offset"):
+        if name not in data:
+            continue
+        values = data[name].values
+        if name == "offset_curve":
+            values = values[(data["status"].values == 0) & np.isfinite(data["comparator_offset"].values)]
+        if np.isfinite(values).any():
+            lost += int(np.count_nonzero(~np.isfinite(values)))
+            looked_for += values.size
+    return lost, looked_for
 
 
 def _check_chips(parts: list[Part], fitted: list[Part]) -> None:
