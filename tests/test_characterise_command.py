@@ -95,8 +95,8 @@ def test_measured_tables_become_a_data_set_that_can_be_fitted(cosim: Run) -> Non
 
 
 def test_a_block_without_a_model_says_so(cosim: Run) -> None:
-    assert cosim(*CELL)[0] == 0
-    code, _, err = cosim("fit", "cell.nc")
+    assert cosim("characterise", "sar_adc", "--set", "bits=3", "--sweep", "chips=0")[0] == 0
+    code, _, err = cosim("fit", "sar_adc.nc")
     assert code == 2 and "has no behavioural model" in err
 
 
