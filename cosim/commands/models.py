@@ -49,7 +49,7 @@ def fit(
         model = fit_of(block)(data, allow_failed=allow_failed, **({} if form is None else {"form": form}))
         if hasattr(block, "residuals"):
             residuals = list(block.residuals(model, data))
-    file = model.save(output)
+        file = model.save(output)
     notes = [note for each in residuals for note in each.warnings()]
     if residuals:
         write_residual_plot(f"model of {file.block} against its data", residuals, plot)

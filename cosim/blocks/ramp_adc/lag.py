@@ -129,7 +129,7 @@ def lags(periods: Periods, laws: Array, config: RampAdcConfig) -> Array:
     level = np.ascontiguousarray(periods.level.reshape(-1, periods.level.shape[-1]))
     each = np.ascontiguousarray(np.broadcast_to(laws, (*shape, 4)).reshape(-1, shape[-1], 4))
     if not (each > 0.0).all():
-        raise CosimError("time constants and reaches of the comparator's lag must be positive", value=each.min())
+        raise CosimError("time constants and reaches of the comparator's lag must be positive", value=float(each.min()))
     found = np.empty((len(level), shape[-1]))
     # The ramp's integrator answers with the time constant of its amplifier.
     delay = START + 1.0 / (2.0 * math.pi * config.amplifier_gbw)
