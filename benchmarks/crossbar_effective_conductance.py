@@ -17,7 +17,6 @@ Prints one JSON object a line: claim, value, unit, yardstick, ratio (yardstick /
 from __future__ import annotations
 
 import logging
-import statistics
 import subprocess
 import sys
 import time
@@ -166,29 +165,31 @@ def two_tiles(cells: Array) -> None:
 
 
 def state_memory(size: int, ordering: str) -> None:
-    one, two = (
-        statistics.median(peak_memory(way, size, ordering) - peak_memory("import", size, ordering) for _ in range(1))
-        for way in ("ours", "splu")
-    )
+    before = peak_memory("import", size, ordering)
+    one, two = (peak_memory(way, size, ordering) - before for way in ("ours", "splu"))
     told = f"scipy {scipy.__version__} splu ({ordering}), {SOLVED[size]} right-hand sides; fresh process each"
     report(f"crossbar: peak memory at {size} x {size}", one, "MB", told, two / one, 8.0)
 
 
 def peak_memory(way: str, size: int, ordering: str) -> float:
-    """Largest resident memory [MB] of a process that does it once."""
+    """Largest resident memory [MB] of a process that does it once.
+
+    VmHWM of Linux and not getrusage's ru_maxrss, which a process takes over from the one that started it.
+    """
     lines = {
         "import": "",
         "ours": "effective_conductance(cells, *RESISTANCES)",
         "splu": f"by_splu(cells, RESISTANCES, ORDERINGS[{ordering!r}], SOLVED[{size}])",
     }
     code = (
-        "import resource, numpy as np\n"
+        "import numpy as np\n"
         "from crossbar_effective_conductance import *\n"
         "from threadpoolctl import threadpool_limits\n"
         "ours(np.full((40, 40), 1e-5))\n"  # what is loaded at the first call is not memory of the method
         f"cells = np.random.default_rng(1).uniform(*WINDOW, ({size}, {size}))\n"
         f"with threadpool_limits(1):\n    pass\n    {lines[way]}\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        "status = open('/proc/self/status').read()\n"
+        "print(int(status.split('VmHWM:')[1].split()[0]) / 1024)\n"
     )
     folder = Path(__file__).resolve().parent
     found = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)

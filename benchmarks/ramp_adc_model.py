@@ -52,6 +52,11 @@ OTHERS = (
     ("silu", 6, "SS", 105.0, 1.8, 0.19, 11),
     *(("linear", 6, corner, 27.0, 1.8, 0.2, 1) for corner in ("FF", "FS", "SF", "SS")),
     ("linear", 6, "TT", -40.0, 1.8, 0.2, 1),
+    ("sigmoid", 8, "FS", 85.0, 1.8, 0.2, 21),
+    ("relu", 8, "SS", -20.0, 1.8, 0.2, 21),
+    ("linear", 5, "TT", 105.0, 1.75, 0.2, 31),
+    ("sigmoid", 5, "FS", 85.0, 1.77, 0.2, 31),
+    ("tanh", 4, "SS", -20.0, 1.77, 0.2, 31),
 )
 # The same as two read voltages beside the configured one, two chips: 4-bit linear and 5-bit sigmoid.
 SWEPT = (

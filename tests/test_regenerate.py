@@ -45,6 +45,12 @@ def test_made_twice_is_identical(cosim: Any, recipes: Path, tmp_path: Path) -> N
     get_block("crossbar").load_model(tmp_path / "first" / "small.json")
 
 
+def test_a_check_against_a_model_that_is_not_there_fails(cosim: Any, recipes: Path) -> None:
+    code, out, _ = cosim("regenerate", "--recipes", "recipes.toml", "--models", ".", "--check", "--json")
+    answer = json.loads(out)
+    assert code == 1 and answer["models"]["small"]["new"] and not answer["unchanged"]
+
+
 def test_another_circuit_is_told_with_exit_code_one(cosim: Any, recipes: Path, tmp_path: Path) -> None:
     assert cosim("regenerate", "--recipes", "recipes.toml", "--models", ".", "-o", "first")[0] == 0
     recipes.write_text(RECIPES.replace("columns = 4 }", "columns = 4, r_wire_row = '9 ohm' }"))

@@ -19,7 +19,8 @@ class Candidate:
     Attributes
     ----------
     parameters, points: fitted numbers behind the quantity, points that they were fitted to.
-    aic, bic: on the points of the fit; lower is better. Compare them within one quantity only.
+    aic, bic: on the points of the fit; lower is better. Compare them within one quantity only. None, as is `seen_rms`,
+        where the fit saw no point of the quantity: its held-out error judges alone.
     seen_rms: rms error on the points of the fit, in the unit of `held_out`.
     held_out: error on the points that the fit did not see; what should decide.
     """
@@ -29,9 +30,9 @@ class Candidate:
     quantity: str
     parameters: int
     points: int
-    aic: float
-    bic: float
-    seen_rms: float
+    aic: float | None
+    bic: float | None
+    seen_rms: float | None
     held_out: ModelError
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,12 +62,10 @@ def compare_forms(block: Block, data: Any, names: Sequence[str] = (), **options:
         model = fit(data, form=form, **options)
         for each in residuals(model, data):
             seen = each.error[~each.held_out]
-            if not seen.size:
-                continue
-            aic, bic = information_criteria(seen, each.parameters)
+            aic, bic = information_criteria(seen, each.parameters) if seen.size else (None, None)
             found.append(
-                Candidate(form, forms[form], each.quantity, each.parameters, int(seen.size), aic, bic, each.seen_rms,
-                          each.judged())
+                Candidate(form, forms[form], each.quantity, each.parameters, int(seen.size), aic, bic,
+                          each.seen_rms if seen.size else None, each.judged())
             )  # fmt: skip
     order = list(dict.fromkeys(each.quantity for each in found))
     return sorted(found, key=lambda each: order.index(each.quantity))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.blocks.model import ModelError, Parameter
+from cosim.blocks.model import ModelError, Parameter, load_model_file
 from cosim.blocks.registry import Block, residuals_of
 from cosim.blocks.residuals import rms
 
@@ -51,28 +53,33 @@ class Change:
     Attributes
     ----------
     identical: every parameter has the same bits.
-    quantities: of each quantity that both models tell.
+    quantities: of each quantity that both models tell at the same points.
     parameters: those that moved beyond their intervals.
+    unmatched: quantities that only one of them tells, or that they tell at other points: nothing says how far they
+        moved.
     """
 
     identical: bool
     quantities: tuple[QuantityChange, ...]
     parameters: tuple[ParameterChange, ...]
+    unmatched: tuple[str, ...] = ()
 
     @property
     def beyond(self) -> bool:
-        """Whether something changed beyond the old model's error."""
-        return any(each.beyond for each in self.quantities)
+        """Whether something changed beyond the old model's error, or cannot be held against it."""
+        return bool(self.unmatched) or any(each.beyond for each in self.quantities)
 
 
 def compare_models(block: Block, old: Any, new: Any, data: Any) -> Change:
     """Hold the old model against the one that was fitted to `data` (what the block's `fit` takes)."""
     residuals = residuals_of(block)
     before = {each.quantity: each for each in residuals(old, data)}
-    quantities = []
+    quantities, unmatched = [], dict.fromkeys(before)
     for after in residuals(new, data):
         if after.quantity not in before or before[after.quantity].error.shape != after.error.shape:
+            unmatched[after.quantity] = None
             continue
+        del unmatched[after.quantity]
         # Both errors are against the same reference, so their difference is that of the predictions.
         moved = rms(after.error - before[after.quantity].error)
         stated, now = _stated(old, after.quantity), after.judged()
@@ -82,7 +89,17 @@ def compare_models(block: Block, old: Any, new: Any, data: Any) -> Change:
         identical=_same(old.parameters, new.parameters),
         quantities=tuple(quantities),
         parameters=tuple(_moved(old.parameters, new.parameters)),
+        unmatched=tuple(unmatched),
     )
+
+
+def same_content(old_file: str | Path, block: Block, new: Any) -> bool:
+    """Whether a model's file holds all that the new one would, its provenance apart: parameters with their intervals,
+    errors, settings, domain, form."""
+    with TemporaryDirectory() as folder:
+        written = new.save(Path(folder) / "new.json").content()
+    before = load_model_file(old_file, block.NAME, accept=True).content()
+    return {**before, "provenance": None} == {**written, "provenance": None}
 
 
 def _stated(model: Any, quantity: str) -> ModelError:

@@ -196,5 +196,4 @@ def _wrapped(paragraph: str, mark: str) -> list[str]:
         indent = " " * (len(line) - len(line.lstrip()))
         for part in textwrap.wrap(line.strip(), _WIDTH - len(indent), break_on_hyphens=False) or [""]:
             lines.append(f"{mark} {indent}{part}".rstrip())
-            indent = indent or ""
     return lines

@@ -3,7 +3,6 @@ judgement."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 
 from cosim.blocks.fitted import FittedModel, stored_config
 from cosim.blocks.model import ModelError
-from cosim.blocks.over import at_condition
+from cosim.blocks.over import every_condition
 from cosim.blocks.residuals import Residuals, errors_of
 from cosim.errors import CosimError
 
@@ -36,16 +35,12 @@ def single_conditions(
     found: list[tuple[C, xr.Dataset]] = []
     for each in [data] if isinstance(data, xr.Dataset) else data:
         taken: dict[str, list[Any]] = json.loads(each.attrs.get("conditions", "{}"))
-        for name in set(taken) - set(varied):
+        for name in sorted(set(taken) - set(varied)):
             raise CosimError(
                 f"the model holds for one {name}, and the data set has several; choose the condition with --at",
                 key=name, value=taken[name],
             )  # fmt: skip
-        for point in itertools.product(*taken.values()):
-            part = at_condition(
-                each, {name: _text(each, name, value) for name, value in zip(taken, point, strict=True)}
-            )
-            found.append((stored_config(part, kind), part))
+        found += [(stored_config(part, kind), part) for part in every_condition(each)]
     first = found[0][0]
     for config, _ in found[1:]:
         for name in kind.model_fields:
@@ -58,12 +53,6 @@ def single_conditions(
     if len(set(conditions)) < len(conditions):
         raise CosimError("two of these data sets are of the same condition", key="DATASET", value=conditions)
     return found
-
-
-def _text(data: xr.Dataset, name: str, value: Any) -> Any:
-    """A value of a condition as a command line gives it: with its unit, which temperatures [deg C] go without."""
-    unit = data[name].attrs["units"]
-    return value if unit in ("1", "degC") else f"{value!r} {unit}"
 
 
 def held_out_chips(chips: int) -> Mask:

@@ -5,9 +5,7 @@ integers or is short, LLVM does not, or does so behind checks that cost more tha
 therefore builds its inner part from `Lanes`: each operator adds one instruction on a vector to the function that Numba
 is compiling. LLVM fits the vectors to the registers there are (AVX-512, AVX2, SSE, NEON); nothing here names one.
 
-`Lanes` exist while a kernel is being compiled, inside the `build` of a Numba intrinsic, and nowhere else. Numba keeps
-compiled kernels on disk and looks at the kernel's own file to see whether they are out of date: after a change of this
-file, or of another that a kernel is built from, `make clean` removes them.
+`Lanes` exist while a kernel is being compiled, inside the `build` of a Numba intrinsic, and nowhere else.
 """
 
 from __future__ import annotations

@@ -167,6 +167,11 @@ class ModelFile(BaseModel):
         return self.parameters[name]
 
 
+def nested(matrix: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    """A matrix as the value of a `Parameter`."""
+    return tuple(tuple(float(each) for each in row) for row in matrix)
+
+
 def save_model(
     path: str | Path,
     *,

@@ -15,12 +15,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
 from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, ir_index, operation
+from cosim.compiled import compiled
 
 ELEMENTS, ROWS = 0, 1
 """Streams of one key."""
@@ -104,7 +104,7 @@ def _store_normals(typing: Any, key: Any, stream: Any, first: Any, out: Any, at:
     return types.void(key, types.int64, types.int64, out, types.intp), build
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled()
 def fill_normals(key: Any, stream: int, first: int, out: Any) -> None:
     """Variates of the counters `first`, `first` + 1 ... of a stream, float32, in groups of 2 LANES.
 

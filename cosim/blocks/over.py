@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,15 @@ def at_condition(data: xr.Dataset, chosen: Mapping[str, Any]) -> xr.Dataset:
     data.attrs["config"] = canonical_json(config)
     data.attrs.pop("conditions", None)
     return data
+
+
+def every_condition(data: xr.Dataset) -> Iterator[xr.Dataset]:
+    """The data set of each condition, as `at_condition` gives it, the last setting running fastest."""
+    taken: dict[str, list[Any]] = json.loads(data.attrs.get("conditions", "{}"))
+    units = {name: data[name].attrs["units"] for name in taken}
+    for point in itertools.product(*taken.values()):
+        named = zip(taken, point, strict=True)
+        yield at_condition(data, {name: v if _is_plain(units[name]) else f"{v!r} {units[name]}" for name, v in named})
 
 
 def _nearest(value: Any, values: Sequence[Any], unit: str, key: str) -> Any:

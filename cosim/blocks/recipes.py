@@ -38,9 +38,12 @@ _FORBID = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataRecipe(BaseModel):
-    """One data set: settings of the block, sweeps of its `characterise`, settings that become dimensions."""
+    """One data set: settings of the block, sweeps of its `characterise`, settings that become dimensions; `seed` where
+    its chips are to be others than those of the model's other data sets."""
 
     model_config = _FORBID
+
+    seed: int | None = Field(None, ge=0)
 
     settings: dict[str, Any] = Field(default_factory=dict)
     sweeps: dict[str, Any] = Field(default_factory=dict)
@@ -88,6 +91,12 @@ def choose(recipes: dict[str, ModelRecipe], names: list[str]) -> dict[str, Model
     return {name: recipe for name, recipe in recipes.items() if not names or name in names}
 
 
+def shipped_model(name: str, accept: bool = False) -> Any:
+    """A model that comes with cosim, by the name of its recipe; CosimError for a name that is not there."""
+    recipe = next(iter(choose(read_recipes(), [name]).values()))
+    return get_block(recipe.block).load_model(shipped(f"models/{name}.json"), accept)
+
+
 def make_data(recipe: ModelRecipe, pool: SimulatorPool, show_progress: bool = True) -> list[xr.Dataset]:
     """The data sets of a recipe, simulated (or out of the cache of results)."""
     block = get_block(recipe.block)
@@ -95,8 +104,9 @@ def make_data(recipe: ModelRecipe, pool: SimulatorPool, show_progress: bool = Tr
     for part in recipe.data:
         configs = conditions(block, None, part.settings, part.over)
         options = sweep_options(block.characterise, part.sweeps, key="sweeps")
+        seed = recipe.seed if part.seed is None else part.seed
         found = [
-            block.characterise(config, seed=recipe.seed, pool=pool, show_progress=show_progress, **options)
+            block.characterise(config, seed=seed, pool=pool, show_progress=show_progress, **options)
             for config in configs
         ]
         made.append(combine(block, configs, list(part.over), found))

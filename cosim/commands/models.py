@@ -85,8 +85,10 @@ def compare(
     for each in found:
         held = each.held_out
         table.add_row(
-            each.quantity, each.form, str(each.parameters), f"{each.aic:.1f}", f"{each.bic:.1f}", str(each.points),
-            f"{each.seen_rms:.3g} {held.unit}", f"{held.rms:.3g} {held.unit}", f"{held.maximum:.3g}", each.description,
+            each.quantity, each.form, str(each.parameters),
+            *("-" if number is None else f"{number:.1f}" for number in (each.aic, each.bic)),
+            str(each.points), "-" if each.seen_rms is None else f"{each.seen_rms:.3g} {held.unit}",
+            f"{held.rms:.3g} {held.unit}", f"{held.maximum:.3g}", each.description,
         )  # fmt: skip
     out.print(table)
     out.print("AIC and BIC take the fitted points as independent, which those of one chip are not: lower is better,"
@@ -235,12 +237,15 @@ def stated_block(path: Path) -> str:
 
 
 def _span(value: Any, unit: str) -> str:
-    """A vector or matrix in short: how many numbers, from the smallest to the largest."""
+    """A vector in short, from its smallest to its largest number; of a matrix the sizes alone, for its columns may have
+    units of their own (a value and its slopes)."""
     import numpy as np
 
     numbers = np.array(value, dtype=np.float64)
-    ends = " .. ".join(quantity(float(end), unit) for end in (numbers.min(), numbers.max())) if numbers.size else ""
-    return f"{' x '.join(map(str, numbers.shape))} numbers, {ends}"
+    if numbers.ndim > 1 or not numbers.size:
+        return f"{' x '.join(map(str, numbers.shape))} numbers"
+    ends = " .. ".join(quantity(float(end), unit) for end in (numbers.min(), numbers.max()))
+    return f"{numbers.size} numbers, {ends}"
 
 
 def _print_model(file: Any) -> None:

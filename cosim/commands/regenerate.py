@@ -35,7 +35,8 @@ def regenerate(
 ) -> bool:
     """Make models again from SPICE by their recipes and say what changed beyond its error; whether nothing did.
 
-    `models`: folder of the models that were there, the shipped ones when None. With `check` nothing is written.
+    `models`: folder of the models that were there, the shipped ones when None. With `check` nothing is written, and a
+    model that is not there counts as a change.
     """
     from cosim.blocks.recipes import choose, read_recipes
     from cosim.resources import shipped
@@ -61,7 +62,8 @@ def regenerate(
             answers[name] = _one(name, recipe, before, None if check else target, data_folder, pool, as_json)
             if not as_json:
                 _print(answers[name])
-    unchanged = not any(answer["beyond"] for answer in answers.values())
+    # A model that is not there cannot be the one that is made: of no use to a check.
+    unchanged = not any(answer["beyond"] or (check and answer["new"]) for answer in answers.values())
     if as_json:
         print_json({"unchanged": unchanged, "models": answers})
     else:
@@ -74,7 +76,7 @@ def _one(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from cosim.blocks.changes import compare_models
+    from cosim.blocks.changes import compare_models, same_content
     from cosim.blocks.dataset import save_dataset
     from cosim.blocks.recipes import fit_input, fit_recipe, make_data
     from cosim.blocks.registry import get_block, residuals_of
@@ -100,10 +102,11 @@ def _one(
     answer: dict[str, Any] = {
         "file": None,
         "new": change is None,
-        "identical": change is not None and change.identical,
+        "identical": change is not None and change.identical and same_content(old, block, model),
         "beyond": change is not None and change.beyond,
         "quantities": [] if change is None else [asdict(each) for each in change.quantities],
         "parameters": [] if change is None else [asdict(each) for each in change.parameters],
+        "unmatched": [] if change is None else list(change.unmatched),
         "errors": {
             each.quantity: {"rms": each.judged().rms, "limit": each.limit, "unit": each.unit} for each in residuals
         },
@@ -144,6 +147,8 @@ def _print(answer: dict[str, Any]) -> None:
             moved, stated, now = (f"{each[key]:.3g} {each['unit']}" for key in ("moved", "stated", "now"))
             verdict = "BEYOND ITS ERROR" if each["beyond"] else "within its error"
             out.print(f"  {each['quantity']}: moved by {moved} rms, stated error {stated}, now {now}: {verdict}")
+        for name in answer["unmatched"]:
+            out.print(f"  {name}: only one of both models tells it, or at other points: NOT TO BE COMPARED")
         for each in answer["parameters"]:
             old, new = (_shown(each[key], each["unit"]) for key in ("old", "new"))
             out.print(f"  parameter {each['name']} moved beyond its interval: {old} -> {new}")

@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cosim.compiled import compiled
 from cosim.errors import CosimError
 from cosim.networks.weights import GATE_FUNCTIONS, GATES, LstmWeights
 from cosim.tiles.group import forward_all
@@ -113,7 +113,7 @@ class LstmNetwork:
         return np.argmax(self.forward(sequences, rng), axis=1).astype(np.int64)
 
 
-@njit(cache=True)
+@compiled()
 def update_cell(
     i: NDArray[np.float32],
     f: NDArray[np.float32],

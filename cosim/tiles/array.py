@@ -174,7 +174,8 @@ def column_conductances(
 
 
 def _of_inputs(odd: OddPowers, v_read: float, scale: float) -> OddPowers:
-    """Of inputs x in place of word lines' voltages, +x V_read and -x V_read of a pair; `scale` [V/S] as of the matrix.
+    """Of inputs x in place of word lines' voltages, +x V_read and -x V_read of a pair; `scale` as of the matrix, the
+    unit of the results for each siemens.
 
     Both lines of a pair take the place along their bit lines (r of `OddPowers`) that lies between them.
     """
@@ -183,10 +184,12 @@ def _of_inputs(odd: OddPowers, v_read: float, scale: float) -> OddPowers:
     squares = (odd.word_lines[:4, 0::2] + odd.word_lines[:4, 1::2]) * v_read**2
     place = (odd.word_lines[4, 0::2] + odd.word_lines[4, 1::2]) / 2.0
     mean = (odd.word_lines[5, 0::2] - odd.word_lines[5, 1::2]) * scale
+    # y is in the unit of the results too: a current times scale / v_read; g and g' are plain numbers.
+    bit_lines = odd.bit_lines * np.array([1.0, 1.0, (v_read / scale) ** 2])[:, None]
     return OddPowers(
         np.concatenate((first * scale, third * (scale * v_read**2))),
         np.concatenate((squares, place[None], mean[None])),
-        odd.bit_lines,
+        bit_lines,
         odd.kappa * v_read**2,
     )
 

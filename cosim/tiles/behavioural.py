@@ -204,7 +204,8 @@ class BehaviouralTile:
 
     def _values(self, inputs: NDArray[np.floating]) -> Array:
         """What the DACs make of inputs, in units of the network, float64."""
-        assert self.chip is not None, "program the tile first"
+        if self.chip is None:
+            raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         bits = self.config.dac_bits
         codes = dac_codes(check_inputs(inputs, self.config), bits)
         if self._levels is None:
@@ -215,7 +216,8 @@ class BehaviouralTile:
         """ADC codes (batch, outputs); uint8 up to 8 bits."""
         if self._exact:
             return self.converter.codes(self.array.mac(self._values(inputs)))
-        assert self.chip is not None, "program the tile first"
+        if self.chip is None:
+            raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         batch = check_batch(inputs, self.config)
         on = self.nonidealities
         key = draw_key(rng) if on.read_noise or on.adc_noise else None

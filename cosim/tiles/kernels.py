@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
 from cosim.blocks.lanes import DOUBLE, LANES, SINGLE, WORD, Lanes, Memory, counted, everywhere, operation
+from cosim.compiled import compiled
 
 # Adding and taking off 1.5 2^52 leaves a float64 rounded to a whole number, ties to even (IEEE 754).
 WHOLE = 1.5 * 2.0**52
@@ -77,7 +77,7 @@ def _store_given(
     return signature, build
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled()
 def dac_kernel(inputs: Any, n: float, unit: float, levels: Any, values: Any, squares: Any) -> None:
     """Levels that the DAC makes of a batch, and their squares.
 
@@ -123,7 +123,7 @@ def dac_kernel(inputs: Any, n: float, unit: float, levels: Any, values: Any, squ
                     of_squares[here + k] = few_squares[k]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled()
 def decode_kernel(codes: Any, low: float, step: float, out: Any) -> None:
     """Activations low + (code + 1/2) step of codes; `quantise.decode`, to the last bit."""
     flat, answers = codes.reshape(-1), out.reshape(-1)

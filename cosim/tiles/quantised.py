@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.conversion import Converter
+from cosim.errors import CosimError
 from cosim.tiles.config import TileConfig, check_batch, check_inputs, conductance_targets
 from cosim.tiles.kernels import activations, make_codes
 from cosim.tiles.quantise import TIE, full_scale, weight_codes
@@ -37,7 +38,8 @@ class IdealTile:
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) of inputs (batch, inputs)."""
         del rng
-        assert self._weights is not None, "program the tile first"
+        if self._weights is None:
+            raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         return np.asarray(self._function.value(check_inputs(inputs, self.config) @ self._weights))
 
 
@@ -63,7 +65,8 @@ class QuantisedTile:
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.integer[Any]]:
         """ADC codes (batch, outputs)."""
         del rng
-        assert self._weights is not None, "program the tile first"
+        if self._weights is None:
+            raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         codes = make_codes(check_batch(inputs, self.config), full_scale(self.config.dac_bits))
         return self._converter.codes(codes @ self._weights)
 

@@ -130,7 +130,8 @@ class SpiceTile:
 
         Several tiles can so share one run of the worker pool (`cosim.tiles.group`).
         """
-        assert self.chip is not None, "program the tile first"
+        if self.chip is None:
+            raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         codes = dac_codes(check_inputs(inputs, self.config), self.config.dac_bits)
         macs = [self._mac(self._good(result)) for result in (yield [self.array_deck(row) for row in codes])]
         results = yield [self.ramp_deck(mac) for mac in macs]

@@ -1,5 +1,6 @@
 """Forms of a model side by side, on a block whose truth is known: a parabola with one level a chip."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,6 +62,20 @@ def test_the_true_form_wins() -> None:
     assert found["parabola"].as_dict()["held_out"]["unit"] == "V"
 
 
+def test_a_quantity_of_which_the_fit_saw_nothing_is_judged_all_the_same() -> None:
+    """It has no criterion, and is not left out."""
+
+    def all_held_out(model: Any, data: dict[str, np.ndarray]) -> tuple[Residuals, ...]:
+        (level,) = residuals(model, data)
+        return (level, replace(level, quantity="elsewhere", held_out=np.ones(level.held_out.shape, dtype=bool)))
+
+    block: Any = SimpleNamespace(NAME="level", FORMS=FORMS, fit=fit, residuals=all_held_out)
+    found = [each for each in compare_forms(block, truth(1)) if each.quantity == "elsewhere"]
+    assert [each.form for each in found] == list(FORMS)
+    assert all((each.points, each.aic, each.bic, each.seen_rms) == (0, None, None, None) for each in found)
+    assert found[0].held_out.points == CHIPS * POINTS
+
+
 def test_chosen_forms_only() -> None:
     assert [each.form for each in compare_forms(BLOCK, truth(1), ["line", "quintic"])] == ["line", "quintic"]
 
@@ -106,3 +121,22 @@ def test_another_circuit_is_told() -> None:
 def test_a_parameter_that_is_new_is_told() -> None:
     change = compare_models(BLOCK, fit(truth(1), form="line"), fit(truth(1)), truth(1))
     assert ("c2", None) in [(each.name, each.old) for each in change.parameters]
+
+
+@pytest.mark.parametrize("which", ["lost", "gained", "at other points"])
+def test_a_quantity_that_cannot_be_held_against_the_old_model_is_a_change(which: str) -> None:
+    """Silence would be taken for "nothing changed"."""
+    old, new, data = fit(truth(1)), fit(truth(1)), truth(1)
+
+    def told(model: Any, data: dict[str, np.ndarray]) -> tuple[Residuals, ...]:
+        (level,) = residuals(model, data)
+        arrays = ("reference", "predicted", "error", "held_out", "x")
+        shorter = {name: getattr(level, name)[1:] for name in arrays}
+        other = {"lost": model is old, "gained": model is new, "at other points": True}[which]
+        cut = which == "at other points" and model is old
+        return (level, *([replace(level, quantity="second", **(shorter if cut else {}))] if other else []))
+
+    block: Any = SimpleNamespace(NAME="level", FORMS=FORMS, fit=fit, residuals=told)
+    change = compare_models(block, old, new, data)
+    assert change.unmatched == ("second",) and change.beyond
+    assert [each.quantity for each in change.quantities] == ["level"]

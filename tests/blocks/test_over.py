@@ -11,7 +11,7 @@ from pydantic import Field
 
 from cosim.blocks.config import BlockConfig, Volt
 from cosim.blocks.dataset import config_of, deck_hashes, new_dataset, validate
-from cosim.blocks.over import at_condition, combine, conditions
+from cosim.blocks.over import at_condition, combine, conditions, every_condition
 from cosim.errors import CosimError
 
 
@@ -114,6 +114,17 @@ def test_one_condition_is_what_the_block_alone_would_have_given() -> None:
     assert "conditions" not in chosen.attrs and "conditions" in data.attrs
     validate(chosen)
     xr.testing.assert_identical(at_condition(alone, {}), alone)
+
+
+def test_every_condition_comes_apart_again() -> None:
+    data = swept(corner=["TT", "SS"], v_dd=["1.62 V", 1.8])
+    apart = list(every_condition(data))
+    assert [(config_of(each)["corner"], config_of(each)["v_dd"]) for each in apart] == [
+        ("TT", 1.62), ("TT", 1.8), ("SS", 1.62), ("SS", 1.8),
+    ]  # fmt: skip
+    xr.testing.assert_identical(apart[3], at_condition(data, {"corner": "SS", "v_dd": "1.8 V"}))
+    (alone,) = every_condition(measured(Config()))
+    xr.testing.assert_identical(alone, measured(Config()))
 
 
 @pytest.mark.parametrize(

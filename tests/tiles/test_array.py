@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CellKind
 from cosim.blocks.crossbar.elimination import clamp_matrix, effective_conductance
-from cosim.blocks.crossbar.sinh import secant_factor
+from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents, secant_factor
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.tiles.array import ProgrammedArray, column_conductances, program_array
 from cosim.tiles.config import SETTLING, InputMode, TileConfig, input_pulse
@@ -71,6 +71,22 @@ def test_sinh_cells_of_a_large_v_0_are_linear_cells(input_mode: InputMode) -> No
         off = np.abs(array_of("sinh", config(input_mode), v_0=v_0).mac(VALUES) - linear).max()
         assert off < (0.2 / v_0) ** 2 / 6 * np.abs(CELLS[0::2]).sum(axis=0).max() * 0.2 * 60e-9 / 5e-12
     np.testing.assert_allclose(off, 0.0, atol=1e-7)
+
+
+def test_amplitudes_are_the_arrays_own_currents_over_the_capacitor() -> None:
+    """Weights and inputs of one sign, so that the second order of the lift counts: a term in the cube of the result."""
+    cells, values, settings = CELLS.copy(), np.abs(VALUES), config("amplitude")
+    cells[1::2] = 1e-6
+    wires = (1.0, 20.0, 100.0, 100.0)
+    voltages = np.repeat(values * settings.adc.v_read, 2, axis=1) * np.tile([1.0, -1.0], INPUTS)
+    odd = odd_power_coefficients(cells, *wires, v_0=V_0, v_g=settings.device.v_read, v_read=settings.adc.v_read)
+    expected = odd_power_currents(voltages, odd) * input_pulse(settings) / settings.adc.c_fb
+    array = program_array(cells, settings, wires, law="sinh", v_0=V_0, amplifier=False)
+    found = array.mac(values)
+    assert array.odd_powers is not None
+    cube = np.abs(array.odd_powers.bit_lines[2] * expected**3).max()
+    # Both lines of a pair are taken for one place along their bit lines.
+    assert np.abs(found - expected).max() < 0.2 * cube and cube > 1e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("v_read", [0.15, 0.2, 0.25])

@@ -162,7 +162,7 @@ def test_without_wires_and_with_an_ideal_amplifier_the_charge_is_by_the_law(
 def test_a_small_tile_agrees_with_ngspice(
     pool: SimulatorPool, models: dict[str, RampAdcModel], law: CellKind, input_mode: InputMode
 ) -> None:
-    """MAC results within 0.02 LSB of three bits, a fifth of what linear cells and pulse widths would be off by."""
+    """MAC results within 0.005 LSB of three bits."""
     model = models["tanh"]
     tile = SpiceTile(config(model.config, law, input_mode), pool)
     tile.program(WEIGHTS, np.random.default_rng(1))

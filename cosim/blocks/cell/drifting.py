@@ -215,7 +215,8 @@ def drift_law(part: Part) -> DriftLaw:
 def residuals(part: Part, course: Drifted) -> list[Residuals]:
     """Relative error of the conductance over time, and the distribution of nu on held-out devices.
 
-    Of a law with a spread each cell's own nu is read from its course at the times of the fit.
+    Of a law with a spread each cell's own nu is read from its course at the times of the fit, so that the other times
+    alone judge the course, also of devices that were held out; without such times the distribution judges alone.
     """
     law, kind = drift_law(part), "power" if part.law == "power" else "spread"
     t_0, every = part.value("drift.t_0"), np.ones(course.start.shape, dtype=bool)
@@ -228,17 +229,18 @@ def residuals(part: Part, course: Drifted) -> list[Residuals]:
         seen = np.where(course.unseen_time, np.nan, course.log - told)
         told = told + np.nanmean(seen, axis=1, keepdims=True)
     known = np.isfinite(course.log)
-    held = np.broadcast_to(course.unseen_cell[:, None] | course.unseen_time, known.shape)
+    held = np.broadcast_to((alone & course.unseen_cell[:, None]) | course.unseen_time, known.shape)
     part_of = np.where(course.unseen_cell[:, None], "unseen devices", "unseen times")
     part_of = np.broadcast_to(part_of, known.shape).astype(np.str_)
     age = np.broadcast_to(course.time, known.shape)
     free = len(part.parameters)
     level = course.start[:, None]
+    split = course.split if alone else "every third time, each cell's nu read from the others"
     found = [
         Residuals("drift", (level * np.exp(course.log))[known], (level * np.exp(told))[known],
                   np.expm1(told - course.log)[known], "relative", held[known], age[known], "time [s]",
-                  limit=ERROR_LIMIT, split=course.split, parameters=free, part=part_of[known])
-    ]  # fmt: skip
+                  limit=ERROR_LIMIT, split=split, parameters=free, part=part_of[known])
+    ] if held[known].any() else []  # fmt: skip
     if alone or not course.unseen_cell.any() or not isinstance(law, SpreadPowerDrift):
         return found
     mean, sd = law.exponent_mean(course.start, course.g_ref), law.exponent_sd(course.start, course.g_ref)

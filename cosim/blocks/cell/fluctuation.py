@@ -40,6 +40,7 @@ LAWS = {
 _UNKNOWN = {"proportional": 1, "affine": 2, "flicker": 2, "flicker_capped": 3, "proportional_spread": 2,
             "flicker_spread": 3}  # fmt: skip
 LEAST_READS = 16
+LEAST_SCATTER = 1e-9  # of G, far below any cell's noise: what a simulator's arithmetic leaves of a cell without noise
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,12 @@ def observe(found: Observations) -> Reads:
     for device in range(devices):
         for state in range(states):
             row = reads[device, state][np.isfinite(reads[device, state])]
-            if len(row) >= LEAST_READS and row.mean() > 0 and row.std() > 0:
+            if len(row) >= LEAST_READS and row.mean() > 0 and row.std() > LEAST_SCATTER * row.mean():
                 cells.append(row)
                 numbers.append((device, state))
     odd = np.array([(device if devices > 1 else state) % 2 == 1 for device, state in numbers], dtype=bool)
     if not odd.any() or odd.all():
-        raise Absent("read noise needs two states or devices whose reads differ, one to judge by")
+        raise Absent("read noise needs two states or devices whose reads differ beyond rounding, one to judge by")
     what = "devices" if devices > 1 else "states"
     power = [np.abs(np.fft.rfft(row / row.mean() - 1.0))[1 : (len(row) - 1) // 2 + 1] ** 2 for row in cells]
     cycles = [np.arange(1, len(each) + 1) for each in power]

@@ -20,7 +20,7 @@ from scipy import stats
 
 from cosim.blocks.comparator.behaviour import ComparatorModel, offset_weights
 from cosim.blocks.comparator.points import SPLIT, Points, offset_terms, points_of
-from cosim.blocks.model import Parameter
+from cosim.blocks.model import Parameter, nested
 from cosim.blocks.regression import jackknife, mean_interval, spread_interval
 from cosim.blocks.residuals import Residuals
 from cosim.errors import CosimError
@@ -91,8 +91,8 @@ def _by_mismatch(points: Points) -> tuple[dict[str, Parameter], dict[str, Any]]:
         (best.low[spreads], best.high[spreads]), _correlation(covariance),
     )  # fmt: skip
     parameters["sensitivity"] = Parameter(
-        _nested(sensitivity), "V or 1", _nested(best.low[rest].reshape(terms, -1)),
-        _nested(best.high[rest].reshape(terms, -1)),
+        nested(sensitivity), "V or 1", nested(best.low[rest].reshape(terms, -1)),
+        nested(best.high[rest].reshape(terms, -1)),
         "what one unit of each mismatch parameter (columns) adds to the offset's terms (rows)",
     )  # fmt: skip
     names = [str(name) for name in points.first["parameter"].values]
@@ -143,7 +143,7 @@ def _terms(
             f"standard deviation over chips: {text}",
         )  # fmt: skip
     text = "correlation of these terms over chips"
-    found["offset_correlation"] = Parameter(_nested(correlation), "1", description=text)
+    found["offset_correlation"] = Parameter(nested(correlation), "1", description=text)
     return found
 
 
@@ -152,10 +152,6 @@ def _correlation(covariance: Array) -> Array:
     sigma = np.sqrt(np.diag(covariance))
     safe = np.where(sigma > 0, sigma, 1.0)
     return np.where(np.eye(len(sigma)) > 0, 1.0, covariance / safe[:, None] / safe)
-
-
-def _nested(matrix: Array) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(each) for each in row) for row in matrix)
 
 
 def offset_residuals(model: ComparatorModel, points: Points) -> list[Residuals]:

@@ -13,7 +13,7 @@ SIAM J. Numer. Anal. 10, 345 (1973), doi:10.1137/0710032, for the order). What i
 between drivers and clamps.
 
 Cost: a block of s x s cells has 4 s ports, so joining two costs some s^3 operations, and all of an n x n array some
-25 n^3, of which the largest blocks have most. Elimination column by column takes n^4.
+35 n^3, of which the largest blocks have most. Elimination column by column takes n^4.
 
 Digits: couplings are never negative, and nothing is ever subtracted from one (A^-1 has no negative entry). A port's
 coupling to itself is not stored; it is the sum of the others, as a network without ground has it. So each coupling
@@ -25,10 +25,10 @@ M. I. Taksar, D. P. Heyman, Oper. Res. 33, 1107 (1985), doi:10.1287/opre.33.5.11
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.lapack import ROUTINES, add_gram, cholesky, one_thread, solve_lower
+from cosim.compiled import compiled
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -54,7 +54,7 @@ def terminal_couplings(cells: Array, r_row: float, r_col: float, r_driver: float
         return np.asarray(_block(cells, 0, rows, 0, columns, resistances, ROUTINES))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _block(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array, routines: Integers) -> Array:
     """Couplings of the block of rows `top` to `bottom`, columns `left` to `right` (ends excluded)."""
     rows, columns = bottom - top, right - left
@@ -71,7 +71,7 @@ def _block(cells: Array, top: int, bottom: int, left: int, right: int, resistanc
     return _join(first, middle - top, columns, second, False, routines)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _join(first: Array, start: int, shared: int, second: Array, across: bool, routines: Integers) -> Array:
     """Join `first` with `second` at its right (`across`) or below; couplings of the joint block.
 
@@ -84,7 +84,7 @@ def _join(first: Array, start: int, shared: int, second: Array, across: bool, ro
     return rest
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _reduce(side: Array, outward: Array, rest: Array, routines: Integers) -> None:
     """Eliminate the nodes of a side; `rest` becomes the couplings of what stays."""
     if len(side) < _CHOLESKY_FROM:
@@ -97,7 +97,7 @@ def _reduce(side: Array, outward: Array, rest: Array, routines: Integers) -> Non
         add_gram(outward, rest, routines)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _assemble(first: Array, start: int, second: Array, across: bool, side: Array, outward: Array, rest: Array) -> None:
     """Sort two blocks' couplings into those within the shared side, from it outwards, and between the rest.
 
@@ -138,7 +138,7 @@ def _assemble(first: Array, start: int, second: Array, across: bool, side: Array
             rest[start + there + i, start + there + j] = first[start + shared + i, start + shared + j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@compiled(error_model="numpy", fastmath=_FAST)
 def eliminate(side: Array, outward: Array, routines: Integers) -> None:
     """`outward` (nodes, ports) becomes X with X^T X = C^T A^-1 C (see this module), by a Cholesky factor of A.
 
@@ -165,7 +165,7 @@ def eliminate(side: Array, outward: Array, routines: Integers) -> None:
         eliminate_by_sums(side, outward)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@compiled(error_model="numpy", fastmath=_FAST)
 def eliminate_by_sums(side: Array, outward: Array) -> None:
     """The same without a subtraction: each pivot is the sum of the couplings that its node has left.
 
@@ -191,7 +191,7 @@ def eliminate_by_sums(side: Array, outward: Array) -> None:
                 outward[i, j] += factor * outward[k, j]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@compiled(fastmath=_FAST)
 def _add_gram_of_few(part: Array, total: Array) -> None:
     """`add_gram` for matrices too small for BLAS: four, then two, then single rows of `part` at a time."""
     nodes, ports = part.shape
@@ -215,7 +215,7 @@ def _add_gram_of_few(part: Array, total: Array) -> None:
                 total[i, j] += a * part[k, j]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _leaf(cells: Array, top: int, bottom: int, left: int, right: int, resistances: Array, routines: Integers) -> Array:
     """Couplings of a small block, from single cells by joining neighbours in pairs, along rows and columns in turn."""
     rows, columns = bottom - top, right - left
@@ -266,7 +266,7 @@ def _leaf(cells: Array, top: int, bottom: int, left: int, right: int, resistance
     return blocks[0, : ports * ports].copy().reshape(ports, ports)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _cell(cells: Array, row: int, column: int, resistances: Array, couplings: Array) -> None:
     """Couplings of one cell with its two wire segments, into `couplings` (16,), as a square of its ports.
 
@@ -290,11 +290,11 @@ def _cell(cells: Array, row: int, column: int, resistances: Array, couplings: Ar
         couplings[12], couplings[13], couplings[14] = 0.0, sink, g
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _extent(starts: Integers, k: int) -> int:
     return starts[k + 1] - starts[k]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _ports(rows: int, columns: int, at_right: bool, at_top: bool) -> int:
     return rows + columns + (0 if at_right else rows) + (0 if at_top else columns)

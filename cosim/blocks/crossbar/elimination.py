@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from cosim.blocks.crossbar.dissection import terminal_couplings
 from cosim.blocks.crossbar.inputs import check_cells
 from cosim.blocks.crossbar.lapack import one_thread
+from cosim.compiled import compiled
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
@@ -41,7 +41,7 @@ def effective_conductance(
     Returns an array of shape (rows, columns) [S]: the current into clamp j for one volt at driver i while all other
     drivers and all clamps are at zero.
 
-    Some 25 n^3 floating point operations for n rows and columns. Raises CosimError for conductances and resistances
+    Some 35 n^3 floating point operations for n rows and columns. Raises CosimError for conductances and resistances
     that are negative or no finite numbers.
     """
     cells = _checked(conductances, r_row, r_col, r_driver, r_clamp)
@@ -142,7 +142,7 @@ def _without_row_resistance(cells: Array, r_col: float, r_driver: float, r_clamp
     return (drivers + drivers.T) / 2, np.ascontiguousarray(effective), (clamps + clamps.T) / 2
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _add_bit_line(admittance: Array, response: Array, cells: Array, r_col: float, r_clamp: float) -> float:
     """Add a column's cells and bit line to what its word-line nodes see, in place.
 

@@ -54,6 +54,11 @@ def spice(model: CrossbarModel, options: Mapping[str, Any]) -> Export:
             "only linear cells make a matrix; the circuit with sinh cells is --set form=network", key="cell", value=law,
             allowed="linear",
         )  # fmt: skip
+    if law == "sinh" and "v_0" not in model.parameters:
+        raise CosimError(
+            f"the form '{model.form}' of the model has no sinh law; its linear cells are --set cell=linear", key="cell",
+            value=law, allowed="linear",
+        )  # fmt: skip
     check_window(cells, model, chosen.conductances)
     for name, values in (("rows", cells.shape[0]), ("columns", cells.shape[1]), ("conductance", cells)):
         model.domain.check(name, values)
@@ -132,7 +137,7 @@ def network(cells: Array, model: CrossbarModel, law: CellKind) -> str:
     r_row, r_column, r_driver, r_clamp = model.resistances
     fitted = model.config.model_copy(
         update={"r_wire_row": r_row, "r_wire_column": r_column, "r_driver": r_driver, "r_clamp": r_clamp,
-                "v_0": model.value("v_0"), "cell": "1R", "memristor": "law"}
+                "cell": "1R", "memristor": "law"} | ({"v_0": model.value("v_0")} if law == "sinh" else {})
     )  # fmt: skip
     stated_at = device_of(fitted).v_read
     if stated_at != model.v_g:

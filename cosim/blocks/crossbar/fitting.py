@@ -23,7 +23,7 @@ from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.sinh import odd_power_coefficients, odd_power_currents
 from cosim.blocks.dataset import config_of, origin_of
-from cosim.blocks.fitted import chosen_form, refuse_failed
+from cosim.blocks.fitted import chosen_form, refuse_failed, stored_config
 from cosim.blocks.model import Domain, Parameter
 from cosim.blocks.regression import jackknife
 from cosim.blocks.residuals import Residuals, errors_of
@@ -76,9 +76,8 @@ def fit(
     simulated = _simulated(data)
     failed = max(int((~simulated).sum()), _stated_failures(data))
     refuse_failed(failed, simulated.size, "sweeps", allow_failed)
-    stored = config_of(data)
-    config = CrossbarConfig(**{key: value for key, value in stored.items() if key in CrossbarConfig.model_fields})
-    v_g = float(stored["v_g"])
+    config = stored_config(data, CrossbarConfig)
+    v_g = float(config_of(data)["v_g"])
     sweeps = _sweeps(data)
     for cell in QUANTITIES:
         numbers = [each.number for each in sweeps if each.cell == cell]

@@ -7,13 +7,14 @@ above one, so that zero resistances and open cells are no special case and nothi
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cosim.compiled import compiled
 
 Array = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def attenuation(cells: Array, r_segment: float, r_end: float) -> Array:
     """Voltage along the lines, relative to the drive; shape (lines, cells).
 
@@ -34,7 +35,7 @@ def attenuation(cells: Array, r_segment: float, r_end: float) -> Array:
     return along
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def voltages_of(cells: Array, currents: Array, r_segment: float, r_end: float) -> Array:
     """Voltages [V] of the lines' nodes with `currents` (lines, cells) [A] fed into them and the drive at rest.
 

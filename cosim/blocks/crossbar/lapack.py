@@ -18,11 +18,13 @@ import numpy as np
 import scipy.linalg.cython_blas
 import scipy.linalg.cython_lapack  # noqa: F401  (loads the library that is to be held to one thread)
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from cosim.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -67,7 +69,7 @@ def _calling(typingctx: Any, function: Any, pointers: Any) -> Any:
 _call: Any = intrinsic(_calling)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def cholesky(matrix: Array, routines: NDArray[np.int64]) -> bool:
     """The lower triangle of `matrix` (n, n), which alone is read, becomes L with L L^T = matrix; False: it has none."""
     integers = np.array([len(matrix), 0], dtype=np.int32)
@@ -77,7 +79,7 @@ def cholesky(matrix: Array, routines: NDArray[np.int64]) -> bool:
     return bool(integers[1] == 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def solve_lower(factor: Array, right: Array, routines: NDArray[np.int64]) -> None:
     """`right` (n, m) becomes L^-1 right, L the lower triangle of `factor` (n, n)."""
     integers = np.array(right.shape, dtype=np.int32)
@@ -103,7 +105,7 @@ def solve_lower(factor: Array, right: Array, routines: NDArray[np.int64]) -> Non
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_gram(part: Array, total: Array, routines: NDArray[np.int64]) -> None:
     """The lower triangle of `total` (m, m) becomes total + part^T part; `part` of shape (n, m)."""
     integers = np.array(part.shape, dtype=np.int32)

@@ -25,12 +25,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.ladders import attenuation, voltages_of
 from cosim.blocks.crossbar.sinh import secant_factor
+from cosim.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ def pulse_width_conductances(
     return np.stack((first - second / 2.0, second))
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nnan", "nsz"})  # so that the sum is done on vectors
+@compiled(fastmath={"reassoc", "nnan", "nsz"})  # so that the sum is done on vectors
 def mean_overlap(inputs: NDArray[Any]) -> NDArray[Any]:
     """o of this module, sign(x_i) mean_k min(|x_i|, |x_k|), for finite `inputs` (vectors, inputs), in their precision.
 

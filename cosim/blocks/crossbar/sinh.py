@@ -41,12 +41,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.ladders import attenuation, impedances, voltages_of
 from cosim.blocks.crossbar.lapack import one_thread
+from cosim.compiled import compiled
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
@@ -179,7 +179,7 @@ def odd_power_currents(voltages: ArrayLike, coefficients: OddPowers) -> NDArray[
         return np.asarray(_currents(*arguments))
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@compiled(fastmath={"reassoc", "contract", "nsz"})
 def _currents(
     voltages: NDArray[Any],
     matrices: NDArray[Any],

@@ -298,7 +298,7 @@ def _spread(model: DacModel, data: xr.Dataset, config: DacConfig, known: Mask, h
         quantity="inl_sigma", reference=np.concatenate(reference), predicted=np.tile(predicted, repeated),
         error=np.concatenate(errors), unit="LSB", held_out=np.concatenate(out),
         x=np.tile(data["code"].values.astype(np.float64), repeated), x_label="code [1]",
-        limit=SPREAD_LIMIT * max(sampling, 1e-6), 
+        limit=SPREAD_LIMIT * max(sampling, 1e-6),
         split="spread over one chip in three, elements and transistors unknown",
         parameters=1,
     )  # fmt: skip

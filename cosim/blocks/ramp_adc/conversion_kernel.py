@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
 from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, ir_index, operation
 from cosim.blocks.normals import ELEMENTS, normals_at
+from cosim.compiled import compiled
 
 BLOCK = 2 * LANES  # a vector for each of the two normal variates that come together
 SEARCHED = 16  # lanes of a search: its thresholds in the registers of AVX-512 or AVX2
@@ -122,7 +122,7 @@ def _copy(typing: Any, source: Any, at: Any, target: Any, to: Any) -> Any:
     return types.void(source, types.intp, target, types.intp), build
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled()
 def convert_kernel(
     mac: Any, noisy: bool, variance: Any, own: Any, ramp: Any, shared: Any, key: Any, group: int, columns: int,
     together: int, coarse: Any, fine: Any, depth: int, steps: int, codes_of: Any, out: Any,

@@ -128,7 +128,7 @@ class CornerFit:
             self.residual, np.zeros(size), self.jacobian, method="trf", ftol=1e-3, xtol=1e-6, gtol=1e-12,
             max_nfev=MOST_EVALUATIONS,
         )  # fmt: skip
-        if not np.isfinite(found.x).all():
+        if found.status <= 0 or not np.isfinite(found.x).all():
             raise CosimError("the fit of the comparators' lag does not converge")
         q = found.x
         errors, slopes = self.residual(q), self.jacobian(q)

@@ -13,11 +13,10 @@ from pydantic import Field
 from cosim.blocks.config import Volt
 from cosim.blocks.exports import ChipOptions, checked_options
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
-from cosim.blocks.ramp_adc.chips import Chip, draw_chip
+from cosim.blocks.ramp_adc.chips import draw_chip
 from cosim.blocks.ramp_adc.column import timeline
 from cosim.blocks.ramp_adc.design import design_column, device_of
 from cosim.blocks.ramp_adc.functions import Staircase
-from cosim.blocks.ramp_adc.noise import threshold_noise
 from cosim.seeds import stream
 
 Array = NDArray[np.float64]
@@ -88,8 +87,8 @@ def exported_adc(model: RampAdcModel, options: Mapping[str, Any]) -> ExportedAdc
     v_read = chosen.v_read or config.v_read
     noise = np.zeros(thresholds.shape[-1])
     if "comparator_noise" in model.parameters:
-        read = Chip(ramp, bias, sign, np.zeros((1, 0)), (), model.pulse)
-        noise = threshold_noise(read, config.model_copy(update={"v_read": v_read}), model.value("comparator_noise"))
+        read_at = config.model_copy(update={"v_read": v_read})
+        noise = model.noise_voltages(ramp, bias, bias_sign=sign, config=read_at)
     which = "the nominal chip" if chosen.seed is None else f"the chip drawn with seed {chosen.seed}"
     function = model.function
     notes = (

@@ -11,7 +11,8 @@ from scipy.interpolate import CubicSpline
 
 from cosim.blocks.dataset import config_of, failed_points, origin_of
 from cosim.blocks.fitted import chosen_form, refuse_failed
-from cosim.blocks.model import Domain, ModelError, Parameter
+from cosim.blocks.holdout import UNJUDGED
+from cosim.blocks.model import Domain, Parameter, nested
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.conditions import Conditions, conditions_of, fit_table
 from cosim.blocks.ramp_adc.config import RampAdcConfig
@@ -52,6 +53,8 @@ def fit(
     name = chosen_form(form, FORMS)
     refuse_failed(sum(failed_points(each) for each in sets), sum(each["status"].size for each in sets), "samples",
                   allow_failed)  # fmt: skip
+    lost, looked_for = np.array([_lost_offsets(each) for each in sets]).sum(axis=0).tolist()
+    refuse_failed(lost, looked_for, "static offsets", allow_failed)
     parts = parts_of(sets)
     config = parts[0].config
     fitted = [part for part in parts if fitted_rows(part, config).any()]
@@ -79,7 +82,7 @@ def fit(
         bias_sign=parts[0].sign,
         gain=float(config_of(first)["gain"]),
         parameters=parameters,
-        error=ModelError(rms=0.0, maximum=0.0, unit="LSB", points=1, limit=1.0, held_out="not judged yet"),
+        error=UNJUDGED,
         domain=_domain(parts, fitted, config, parameters, single),
         provenance=_origin(sets),
         pulse=parts[0].pulse,
@@ -90,6 +93,22 @@ def fit(
     limit = limit if limit is not None else (ERROR_LIMIT if single and len(parts) == 1 else ERROR_LIMIT_FAMILY)
     judged = residuals(model, sets, limit=limit)
     return model.judged(errors_of(judged))
+
+
+def _lost_offsets(data: xr.Dataset) -> tuple[int, int]:
+    """How many static offsets over the common mode, and of the population, were looked for and not found; how many
+    were looked for. A measured data set that tells no curve at all has looked for none."""
+    lost = looked_for = 0
+    for name in ("offset_curve", "population_offset"):
+        if name not in data:
+            continue
+        values = data[name].values
+        if name == "offset_curve":
+            values = values[(data["status"].values == 0) & np.isfinite(data["comparator_offset"].values)]
+        if np.isfinite(values).any():
+            lost += int(np.count_nonzero(~np.isfinite(values)))
+            looked_for += values.size
+    return lost, looked_for
 
 
 def _check_chips(parts: list[Part], fitted: list[Part]) -> None:
@@ -141,12 +160,8 @@ def _parameters(law: Law, solved: list[Solution], single: bool) -> dict[str, Par
 def _parameter(arrays: list[Array], unit: str, text: str, single: bool) -> Parameter:
     """A plain number of a single condition, else a table (corners, terms); no interval where it is not finite."""
     finite = all(np.isfinite(each).all() for each in arrays)
-    value, low, high = (float(each[0, 0]) if single else _rows(each) for each in arrays)
+    value, low, high = (float(each[0, 0]) if single else nested(each) for each in arrays)
     return Parameter(value, unit, low if finite else None, high if finite else None, text)
-
-
-def _rows(table: Array) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(each) for each in row) for row in table)
 
 
 def _shift_parameters(
@@ -159,8 +174,7 @@ def _shift_parameters(
     else:
         tables = [np.swapaxes(shift, 0, 1)]
     flat = [each.reshape(len(each), -1) for each in tables]
-    ends = [tuple(float(v) for v in each[0]) if single else tuple(tuple(float(v) for v in row) for row in each)
-            for each in flat]  # fmt: skip
+    ends = [nested(each)[0] if single else nested(each) for each in flat]
     if len(ends) == 3 and all(np.isfinite(each).all() for each in flat):
         return {"common_mode_shift": Parameter(ends[0], "V", ends[1], ends[2], text)}
     return {"common_mode_shift": Parameter(ends[0], "V", None, None, text)}

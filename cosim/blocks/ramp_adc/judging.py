@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 ERROR_LIMIT_ONE_OFFSET = 0.25
 NOISE_LIMIT = 0.1  # relative rms
 SPLIT = "chips of odd number at each V_read, and all chips of other functions or bits"
+NOISE_SPLIT = "corners, temperatures and supplies at which no chip was fitted"
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,14 @@ def _threshold_residuals(
 
 
 def _noise_residuals(model: RampAdcModel, parts: list[Part]) -> Residuals | None:
-    """Noise of the thresholds of every sample, relative to what the data set says; None where it says nothing."""
+    """Noise of the thresholds of every sample, relative to what the data set says; None where nothing judges it.
+
+    The data set's own is made of the simulated noise of the nominal comparator by the same equations, so at a condition
+    of the fit the two are equal whatever the chip or the code: other conditions judge.
+    """
     if "comparator_noise" not in model.parameters:
         return None
+    told = {part.condition for part in parts if fitted_rows(part, model.config).any()}
     rows = []
     for part in parts:
         seen, judging = fitted_rows(part, model.config), judging_rows(part, model.config)
@@ -117,15 +123,17 @@ def _noise_residuals(model: RampAdcModel, parts: list[Part]) -> Residuals | None
             sign = part.data["bias_sign"].values[n].astype(np.int64) if "bias_sign" in part.data else part.sign
             volts = mine.noise_voltages(ramp, bias, bias_sign=sign, config=config, pulse=part.pulse)
             predicted = volts / part.lsb[n]
-            words = "unseen chips" if seen.any() else "unseen conditions"
-            rows.append((stated[n], predicted, predicted / stated[n] - 1.0, np.full(len(predicted), judging[n]),
-                         part.periods.thresholds[n], np.full(len(predicted), words)))  # fmt: skip
+            unseen = judging[n] and part.condition not in told
+            rows.append((stated[n], predicted, predicted / stated[n] - 1.0, np.full(len(predicted), unseen),
+                         part.periods.thresholds[n]))  # fmt: skip
     if not rows:
         return None
-    reference, predicted, error, held, level, groups = (np.concatenate([each[n] for each in rows]) for n in range(6))
+    reference, predicted, error, held, level = (np.concatenate([each[n] for each in rows]) for n in range(5))
+    if not held.any():
+        return None
     return Residuals(
-        "noise", reference, predicted, error, "relative", held, level, "ramp level above V_CLP [V]", NOISE_LIMIT, SPLIT,
-        np.size(model.parameters["comparator_noise"].value), groups,
+        "noise", reference, predicted, error, "relative", held, level, "ramp level above V_CLP [V]", NOISE_LIMIT,
+        NOISE_SPLIT, np.size(model.parameters["comparator_noise"].value),
     )  # fmt: skip
 
 

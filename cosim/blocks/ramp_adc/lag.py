@@ -25,13 +25,13 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.periods import Periods
 from cosim.blocks.ramp_adc.timing import EDGE
+from cosim.compiled import compiled
 from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
@@ -46,7 +46,7 @@ PRECISION = 1e-11  # [V], to which the equation is solved
 SEARCH_ROUNDS = 60
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled()
 def _second_stage(
     threshold: float, k: int, back: int, level: Array, pulse: Array, delay: float, t_clock: float,
     tau_1: float, reach_1: float, tau_2: float, reach_2: float,
@@ -90,7 +90,7 @@ def _second_stage(
     return w
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled()
 def _lags(
     level: Array, pulse: Array, first: int, delay: float, t_clock: float, laws: Array, lag: Array
 ) -> None:  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from cosim.blocks.dataset import config_of
-from cosim.blocks.over import at_condition
+from cosim.blocks.fitted import stored_config
+from cosim.blocks.over import every_condition
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import Signs
 from cosim.blocks.ramp_adc.functions import lsb_at_thresholds
@@ -138,18 +137,7 @@ class Part:
 
 def parts_of(data: Sequence[xr.Dataset]) -> list[Part]:
     """Every condition of every data set."""
-    found = []
-    for each in data:
-        taken: dict[str, list[object]] = json.loads(each.attrs.get("conditions", "{}"))
-        for values in itertools.product(*taken.values()):
-            one = at_condition(each, dict(zip(taken, values, strict=True))) if taken else each
-            found.append(Part(one, stored_config(one)))
-    return found
-
-
-def stored_config(data: xr.Dataset) -> RampAdcConfig:
-    """The configuration of a data set, without the design that it notes beside it."""
-    return RampAdcConfig(**{key: value for key, value in config_of(data).items() if key in RampAdcConfig.model_fields})
+    return [Part(one, stored_config(one, RampAdcConfig)) for each in data for one in every_condition(each)]
 
 
 def same_design(one: RampAdcConfig, other: RampAdcConfig) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cosim.blocks.model import Parameter
+from cosim.blocks.model import Parameter, nested
 from cosim.blocks.ramp_adc.conditions import Conditions, fit_table
 from cosim.blocks.ramp_adc.points import Part
 from cosim.blocks.regression import mean_interval, spread_interval
@@ -98,9 +98,9 @@ def statistics(parts: list[Part], conditions: Conditions | None) -> dict[str, Pa
             known = np.isfinite(values)
             count = min(len(offsets_fitted(part)) for part, each in zip(parts, known, strict=True) if each)
             lower, upper = (np.column_stack([table[:, 0] * end, table[:, 1:]]) for end in spread_interval(1.0, count))
-            parameters[name] = Parameter(_rows(table), unit, _rows(lower), _rows(upper), text)
+            parameters[name] = Parameter(nested(table), unit, nested(lower), nested(upper), text)
         else:
-            parameters[name] = Parameter(_rows(table), unit, None, None, text)
+            parameters[name] = Parameter(nested(table), unit, None, None, text)
     return parameters
 
 
@@ -111,10 +111,6 @@ def _interval(name: str, value: float, part: Part) -> tuple[float | None, float 
     if name == "offset_mean" and not nominal_rows(part).any() and count > 1:
         return mean_interval(value, float(offsets_fitted(part).std(ddof=1)), count)
     return None, None
-
-
-def _rows(table: Array) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(each) for each in row) for row in table)
 
 
 def offset_p_value(offsets: Array, mean: float, sigma: float) -> float:

@@ -68,8 +68,8 @@ def fit(
     parameters = _conductance(seen, config)
     capacitance = np.concatenate([part["capacitance"].values - each.c_hold for each, part in seen])
     text = "capacitance that the switch adds to the held node"
-    parameters["c_switch"] = Parameter(float(np.nanmean(capacitance)), "F", float(np.nanmin(capacitance)),
-                                       float(np.nanmax(capacitance)), text)  # fmt: skip
+    # No interval: the capacitance follows the input, so its spread over inputs is not the uncertainty of its mean.
+    parameters["c_switch"] = Parameter(float(np.nanmean(capacitance)), "F", description=text)
     leakage = max(float(np.nanmax(np.abs(part["droop_rate"].values)) * np.nanmean(part["capacitance"].values))
                   for _, part in seen)  # fmt: skip
     parameters["leakage"] = Parameter(leakage, "A", description="largest current off the held node while it holds")

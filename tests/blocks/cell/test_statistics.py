@@ -245,6 +245,9 @@ def test_drift_without_the_conductance_right_after_programming(made: Made) -> No
     model = fit(data)
     assert model.settings["parts"]["drift"]["anchored"] is False
     assert model.errors["drift"].rms < 1e-6
+    # Each cell's nu is read from the other times, also that of a held-out cell, so those do not judge.
+    drift = next(each for each in residuals(model, data) if each.quantity == "drift")
+    assert set(drift.x[drift.held_out]) == set(np.sort(data["time"].values)[2::3])
     law = model.drift
     assert isinstance(law, SpreadPowerDrift)
     assert law.t_0 == pytest.approx(20.0, rel=1e-3)
@@ -285,3 +288,12 @@ def test_stuck_cells_are_counted_and_do_not_widen_sigma(tmp_path: Path) -> None:
     written = load_device(model.as_device(tmp_path / "stuck"))
     assert written.stuck_on_rate == model.value("programming.stuck_on_rate")
     assert fit(made_data("taox_1t1r", 21, parts=("programming",))).stuck_rates == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("relative", [0.0, 1e-12])
+def test_what_a_simulator_leaves_of_a_cell_without_noise_is_no_noise(relative: float) -> None:
+    quiet = replace(load_device("taox_1t1r"), noise=None, read_noise=relative)
+    model = fit(made_data(quiet, parts=("iv", "noise")))
+    assert "beyond rounding" in model.absent["noise"]
+    with pytest.raises(CosimError, match="beyond rounding"):
+        _ = model.noise

@@ -12,6 +12,7 @@ from cosim.blocks.crossbar.behaviour import CrossbarModel
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.crossbar.export_spice import read_conductances
 from cosim.blocks.domain import Domain, OutsideDomainWarning
+from cosim.blocks.model import Parameter
 from cosim.errors import CosimError
 from cosim.spice import Deck, SimulatorPool, Tolerances
 
@@ -173,3 +174,15 @@ def test_an_array_of_other_than_real_numbers_is_refused(values: Array, tmp_path:
     np.save(tmp_path / "cells.npy", values)
     with pytest.raises(CosimError, match="real numbers"):
         read_conductances(tmp_path / "cells.npy")
+
+
+def test_the_form_without_a_sinh_law_is_exported_with_linear_cells(model: CrossbarModel, table: str) -> None:
+    parameters = {name: each for name, each in model.parameters.items() if name != "v_0"} | {
+        "gain": Parameter(1.0, "1")
+    }
+    linear = replace(model, form="linear", parameters=parameters)
+    options = {"conductances": table, "cell": "linear"}
+    assert exported("crossbar", linear, "spice", **options) == exported("crossbar", model, "spice", **options)
+    with pytest.raises(CosimError, match="no sinh law") as caught:
+        exported("crossbar", linear, "spice", conductances=table)
+    assert (caught.value.key, caught.value.allowed) == ("cell", "linear")

@@ -1,5 +1,5 @@
 """The targets of the model over its whole domain, on real SPICE: every function, 3 to 8 bits, all corners, temperatures
-from -40 to 125 degC, V_read from 0.15 to 0.25 V, supply from 1.75 to 1.89 V.
+from -20 to 105 degC, V_read from 0.15 to 0.25 V; at the nominal supply (others: `benchmarks/ramp_adc_model.py`).
 
 The model is fitted to one code alone, whose ramp has steps from 1 to 70 mV at all levels (`WAVE`), at five corners and
 three temperatures; all other functions, numbers of bits, temperatures and read voltages are held out. Minutes.
@@ -17,7 +17,7 @@ from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.fitting import fit, offset_checks, residuals
 from cosim.spice import SimulatorPool
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # some 400 s on one quiet core
 
 CORNERS = ("TT", "FF", "SS", "FS", "SF")
 WAVE = "expr: 18.85*x + 2*atan(0.8*sin(18.85*x)/(1-0.8*cos(18.85*x)))"
@@ -69,7 +69,7 @@ def model(training: list[xr.Dataset], held_out: list[xr.Dataset]) -> RampAdcMode
 def test_thresholds_over_the_whole_domain(
     model: RampAdcModel, training: list[xr.Dataset], held_out: list[xr.Dataset]
 ) -> None:
-    """0.05 LSB rms and 0.2 LSB at most; of the nominal condition 0.01 LSB rms. Seen: 0.010 and 0.07; 0.006."""
+    """0.05 LSB rms and 0.2 LSB at most, of all and of each data set. Seen: 0.010 and 0.07."""
     thresholds = residuals(model, [*training, *held_out])[0]
     parts = thresholds.by_part()
     for rms, largest, points in parts.values():

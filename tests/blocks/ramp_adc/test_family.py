@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from cosim.blocks.domain import OutsideDomainWarning
+from cosim.blocks.fitted import stored_config
 from cosim.blocks.over import combine
 from cosim.blocks.ramp_adc.behaviour import OffsetCurve, load_model
 from cosim.blocks.ramp_adc.conditions import Conditions, conditions_of, fit_table
@@ -15,7 +16,7 @@ from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.blocks.ramp_adc.fitting import fit, offset_checks, residuals
 from cosim.blocks.ramp_adc.forms import FORMS, law_of
-from cosim.blocks.ramp_adc.points import parts_of, stored_config
+from cosim.blocks.ramp_adc.points import parts_of
 from cosim.blocks.registry import get_block
 from cosim.errors import CosimError
 from cosim.provenance import canonical_json
@@ -51,8 +52,8 @@ def test_another_function_judges_and_is_not_fitted(three_bits: xr.Dataset, four_
     assert parts["unseen conditions"][2] == 6 * 15  # every chip of it
     assert parts["unseen conditions"][0] < 0.02 and parts["unseen conditions"][1] < 0.05
     assert both.error.rms == pytest.approx(thresholds.judged().rms, rel=1e-12)
-    assert set(both.errors) == {"threshold", "threshold_one_offset", "noise"}
-    assert both.errors["noise"].maximum < 1e-6  # the same comparator, and the same sums
+    # At the condition of the fit the noise is that of the same comparator by the same sums: nothing judges it.
+    assert set(both.errors) == {"threshold", "threshold_one_offset"}
     assert both.provenance["data_sets"][1]["sizes"]["code"] == 15
 
 
@@ -66,6 +67,17 @@ def test_forms_side_by_side(three_bits: xr.Dataset, four_bits: xr.Dataset) -> No
     assert found["lag"] < found["offset"]
     with pytest.raises(CosimError, match="no such form"):
         fit(three_bits, form="cubic")
+
+
+def test_noise_is_judged_under_conditions_that_were_not_fitted(family: list[xr.Dataset], four_bits: xr.Dataset) -> None:
+    """Twice the comparator's noise there is seen, and is none of the model's at its own conditions."""
+    judge = four_bits.copy(deep=True)
+    judge.attrs["config"] = canonical_json(json.loads(judge.attrs["config"]) | {"temperature": 75.0})
+    judge["threshold_noise"] = 2.0 * judge["threshold_noise"]
+    model = fit([*family, judge])
+    noise = next(each for each in residuals(model, [*family, judge]) if each.quantity == "noise")
+    assert model.errors["noise"].points == 6 * 15 and noise.seen_rms < 0.02
+    np.testing.assert_allclose(noise.error[noise.held_out], -0.5, atol=0.02)
 
 
 def test_temperatures_between_are_predicted(family: list[xr.Dataset], three_bits: xr.Dataset) -> None:
@@ -84,8 +96,15 @@ def test_temperatures_between_are_predicted(family: list[xr.Dataset], three_bits
         model.at(v_dd=1.9)
 
 
+def test_a_supply_comes_apart_as_a_temperature_does(three_bits: xr.Dataset) -> None:
+    """The data set keeps volts, and a supply is chosen with its unit."""
+    configs = [RampAdcConfig(bits=3, v_dd=v_dd) for v_dd in (1.75, 1.8)]
+    combined = combine(get_block("ramp_adc"), configs, ["v_dd"], [three_bits, three_bits])
+    assert [part.condition for part in parts_of([combined])] == [("TT", 27.0, 1.75), ("TT", 27.0, 1.8)]
+
+
 def test_one_data_set_over_conditions_is_the_same_as_several(family: list[xr.Dataset]) -> None:
-    configs = [stored_config(each) for each in family]
+    configs = [stored_config(each, RampAdcConfig) for each in family]
     combined = combine(get_block("ramp_adc"), configs, ["temperature"], family)
     assert combined.sizes["temperature"] == 3
     whole, apart = fit(combined), fit(family)

@@ -253,3 +253,18 @@ def test_ideal_thresholds_and_function_of_the_model(four_bits: xr.Dataset) -> No
     nominal = model.thresholds(model.ramp_target, model.bias_target, model.value("offset_mean"))
     assert np.abs(model.function.value(nominal) - np.arange(-7, 8) / 8).max() * 8 < 0.2  # the comparator's lag remains
     assert replace(model, gain=2 * model.gain).mac_gain() == 2 * model.mac_gain()
+
+
+@pytest.mark.parametrize("name", ["offset_curve", "population_offset"])
+def test_static_offsets_that_were_not_found_are_counted(three_bits: xr.Dataset, name: str) -> None:
+    """One lost point of a curve would change what is fitted, a lost comparator the statistics: neither is silent."""
+    data = three_bits.copy(deep=True)
+    if name == "population_offset":
+        about = {"units": "V", "long_name": "static offsets of further comparators"}
+        values = np.random.default_rng(1).normal(0.0, 2e-3, 20)
+        data[name] = xr.Variable("comparator", values, about)
+    data[name].values.flat[-1] = np.nan
+    looked_for = data["offset_curve"].size + data.get("population_offset", xr.DataArray(np.zeros(0))).size
+    with pytest.raises(CosimError, match=f"1 of {looked_for} static offsets of this data set failed"):
+        fit(data)
+    fit(data, allow_failed=True)

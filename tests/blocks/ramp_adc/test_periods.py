@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from cosim.blocks.fitted import stored_config
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import column_levels, design_column
 from cosim.blocks.ramp_adc.periods import ramp_periods
-from cosim.blocks.ramp_adc.points import Part, stored_config
+from cosim.blocks.ramp_adc.points import Part
 
 
 @pytest.mark.parametrize("name", ["three_bits", "four_bits"])
@@ -17,7 +18,7 @@ def test_levels_are_those_of_ngspice(request: pytest.FixtureRequest, name: str) 
     """Within 4e-5 of the largest level, which the first integration steps after each corner of a source leave; the
     design's equation, which knows no loss, is off by several times that."""
     data: xr.Dataset = request.getfixturevalue(name)
-    part = Part(data, stored_config(data))
+    part = Part(data, stored_config(data, RampAdcConfig))
     simulated, column = data["ramp_level"].values, part.column
     largest = np.abs(simulated[column]).max(axis=1, keepdims=True)
     error = np.abs(part.periods.thresholds - simulated)[column] / largest
