@@ -97,12 +97,13 @@ def _one(
         ) from error  # fmt: skip
     taken = fit_input(block, data)
     residuals = residuals_of(block)(model, taken)
-    old = _model_before(before / f"{name}.json", recipe.block)
+    path_before = before / f"{name}.json"
+    old = _model_before(path_before, recipe.block)
     change = None if old is None else compare_models(block, old, model, taken)
     answer: dict[str, Any] = {
         "file": None,
         "new": change is None,
-        "identical": change is not None and change.identical and same_content(old, block, model),
+        "identical": change is not None and change.identical and same_content(path_before, block, model),
         "beyond": change is not None and change.beyond,
         "quantities": [] if change is None else [asdict(each) for each in change.quantities],
         "parameters": [] if change is None else [asdict(each) for each in change.parameters],
