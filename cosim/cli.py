@@ -134,8 +134,9 @@ def lab(
 ) -> None:
     """Turn measured tables (CSV) into the data set that ngspice would have given; see docs/lab_data.md."""
     from cosim.commands import lab as command
+    from cosim.commands.common import beside
 
-    command.lab(file, output or file.with_suffix(".nc"), plots, as_json)
+    command.lab(file, output or beside(file, ".nc"), plots, as_json)
 
 
 @app.command()
@@ -160,16 +161,19 @@ def fit(
 ) -> None:
     """Fit a block's behavioural model to a data set; the model carries its error on points it did not see."""
     from cosim.commands import models
-    from cosim.commands.common import pairs
+    from cosim.commands.common import beside, pairs
 
     conditions = dict(pairs(at, "--at"))
     if compare:
+        for key, path in (("--output", output), ("--plot", plot)):
+            if path is not None:
+                raise CosimError("--compare writes nothing; fit one --form for a model", key=key, value=str(path))
         models.compare(datasets, conditions, form or [], allow_failed, as_json)
         return
     if form and len(form) > 1:
         raise CosimError("a model has one form; --compare sets several side by side", key="--form", value=form)
     one = form[0] if form else None
-    models.fit(datasets, output or datasets[0].with_suffix(".json"), conditions, one, allow_failed, plot, as_json)
+    models.fit(datasets, output or beside(datasets[0], ".json"), conditions, one, allow_failed, plot, as_json)
 
 
 @app.command()
@@ -211,7 +215,7 @@ def regenerate(
     from cosim.commands import regenerate as command
 
     if list_recipes:
-        command.show_recipes(recipes, as_json)
+        command.show_recipes(names or [], recipes, as_json)
         return
     unchanged = command.regenerate(names or [], recipes, models, output, data, check, workers, not no_cache, as_json)
     if check and not unchanged:

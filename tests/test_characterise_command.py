@@ -58,7 +58,7 @@ def test_plots_and_decks_are_written_where_they_are_asked_for(cosim: Run, tmp_pa
         (("--temperature", "200"), "out of range"),
         (("--scheduler", "pbs"), "there is no such scheduler"),
         (("--sweep", "chips=3"), "unknown sweep"),
-        (("--sweep", "reads=many"), "a whole number"),
+        (("--sweep", "pulses=many"), "a whole number"),
         (("--sweep", "states=[1.0]"), "outside the device's window"),
         (("--plots", "file/plots"), "cannot write here"),
     ],

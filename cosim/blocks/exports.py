@@ -32,6 +32,16 @@ Options = TypeVar("Options", bound=BaseModel)
 
 _WIDTH = 110  # of the header's lines
 _NAME = re.compile(r"[a-z][a-z0-9_]*", re.IGNORECASE)
+_RESERVED = """
+always analog and assign automatic begin bit branch buf byte case casex casez class const deassign default
+defparam disable discipline edge electrical else end endcase endfunction endmodule endtask enum event exclude
+final for force forever fork from function generate genvar ground if import inf initial inout input int integer
+interface join large localparam logic longint macromodule medium module nand nature negedge nor not or output
+package parameter posedge program property pull0 pull1 real realtime reg release repeat return scalared shortint
+shortreal signed small specify static string strong0 strong1 struct supply0 supply1 table task this time
+timeprecision timeunit tri type typedef union unique unsigned var vectored void wait wand weak0 weak1 while wire
+wor wreal xnor xor
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,10 @@ class ExportOptions(BlockConfig):
     @classmethod
     def _is_identifier(cls, name: str | None) -> str | None:
         if name is not None and not _NAME.fullmatch(name):
-            raise CosimError("not a name for a subcircuit or module", allowed="letters, digits, _; a letter first")
+            raise CosimError("not a name for a subcircuit or module", key="name", value=name,
+                             allowed="letters, digits, _; a letter first")  # fmt: skip
+        if name is not None and name.lower() in _RESERVED.split():
+            raise CosimError("a word of Verilog's own, no name for a module", key="name", value=name)
         return name
 
 
@@ -86,7 +99,8 @@ class ChipOptions(ExportOptions):
     @classmethod
     def _is_chip(cls, chip: str) -> str:
         if chip != "nominal" and not re.fullmatch(r"seed:\d{1,18}", chip):
-            raise CosimError("not a chip that can be exported", allowed=["nominal", "seed:N with N = 0, 1, ..."])
+            raise CosimError("not a chip that can be exported", key="chip", value=chip,
+                             allowed=["nominal", "seed:N with N = 0, 1, 2 and so on"])  # fmt: skip
         return chip
 
     @property

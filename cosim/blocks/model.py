@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
 from cosim.blocks.domain import Domain
@@ -129,6 +129,14 @@ class ModelFile(BaseModel):
     provenance: dict[str, Any]
     sha256: str = ""
 
+    @field_validator("domain")
+    @classmethod
+    def _in_order(cls, domain: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in domain.items():
+            if low > high:
+                raise ValueError(f"the lowest value of '{name}' is above the highest")
+        return domain
+
     def value(self, name: str) -> float:
         """The value of a parameter that is one number."""
         value = self._parameter(name).value
@@ -217,7 +225,10 @@ def load_model_file(path: str | Path, block: str, accept: bool = False) -> Model
             file=path, key="schema", value=content["schema"], allowed=SCHEMA,
         )  # fmt: skip
     stated = content.get("sha256")
-    actual = sha256_of_json({name: part for name, part in content.items() if name != "sha256"})
+    try:
+        actual = sha256_of_json({name: part for name, part in content.items() if name != "sha256"})
+    except ValueError as error:  # a number beyond all floats, half of a character
+        raise CosimError(f"not JSON that cosim writes: {error}", file=path) from error
     if stated != actual:
         raise CosimError(
             "the checksum does not fit the content: the file was changed or damaged after it was fitted",

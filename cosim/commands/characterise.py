@@ -79,9 +79,11 @@ def characterise(request: Request) -> None:
     path = request.output or Path(f"{request.block}.nc")
     check_seed(request.seed)
     check_writable(path)
-    for folder in (request.plots, request.decks):
+    if request.config is not None and request.config.resolve() == path.resolve():
+        raise CosimError("this would write over the settings", file=path, key="--output")
+    for key, folder in (("--plots", request.plots), ("--decks", request.decks)):
         if folder is not None:
-            check_writable(folder, folder=True)
+            check_writable(folder, folder=True, key=key)
     parts = []
     with _pool(request) as pool:
         for number, config in enumerate(configs):

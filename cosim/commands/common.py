@@ -25,10 +25,14 @@ def print_json(content: Any) -> None:
 
 def pairs(texts: Iterable[str] | None, option: str) -> Iterator[tuple[str, Any]]:
     """`name=value` options; a value that is a number or a TOML literal becomes one, anything else stays text."""
+    seen = set()
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise CosimError("an option of this kind is written name=value", key=option, value=text)
+        if name.strip() in seen:
+            raise CosimError("this is given twice", key=option, value=name.strip())
+        seen.add(name.strip())
         yield name.strip(), _literal(value.strip())
 
 
@@ -60,20 +64,27 @@ def check_seed(seed: int) -> None:
         raise CosimError("a seed cannot be negative", key="--seed", value=seed, allowed="0 or more")
 
 
-def check_writable(path: Path, *, folder: bool = False) -> None:
+def beside(path: Path, suffix: str) -> Path:
+    """The file of that name with another suffix; CosimError where the path names none."""
+    if not path.name:
+        raise CosimError("this is a folder, not a file", file=path)
+    return path.with_suffix(suffix)
+
+
+def check_writable(path: Path, *, folder: bool = False, key: str = "--output") -> None:
     """Raise CosimError when a file (or a folder's files) cannot be written, before hours of work; leave no trace."""
     place = path if folder else path.parent
     if path.is_dir() and not folder:
-        raise CosimError("cannot write here: this is a folder", file=path, key="--output")
+        raise CosimError("cannot write here: this is a folder", file=path, key=key)
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        raise CosimError(f"cannot write here: '{place}' is a file, not a folder", file=path, key="--output")
+        raise CosimError(f"cannot write here: '{place}' is a file, not a folder", file=path, key=key)
     try:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        raise CosimError(f"cannot write here: {error.strerror or error}", file=path, key="--output") from error
+        raise CosimError(f"cannot write here: {error.strerror or error}", file=path, key=key) from error
 
 
 def quantity(value: float, unit: str) -> str:

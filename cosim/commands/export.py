@@ -13,9 +13,8 @@ from typing import Any
 from cosim.blocks.domain import OutsideDomainWarning
 from cosim.blocks.exports import LANGUAGES, exporter_of, file_text, languages_of
 from cosim.blocks.model import load_model_file
-from cosim.blocks.registry import get_block
-from cosim.commands.common import check_writable, out, print_json
-from cosim.commands.models import stated_block
+from cosim.commands.common import beside, check_writable, out, print_json
+from cosim.commands.models import block_model, faults_of_model, stated_block
 from cosim.errors import CosimError
 from cosim.files import sha256_of, write_atomically
 
@@ -27,15 +26,19 @@ def export(
     if language not in LANGUAGES:
         raise CosimError("there is no such language", key="--to", value=language, allowed=list(LANGUAGES))
     file = load_model_file(model, stated_block(model), accept)
-    block = get_block(file.block)
+    block, fitted = block_model(file, model, accept)
     write = exporter_of(block, language)
-    target = output or model.with_suffix(LANGUAGES[language].suffix)
+    target = output or beside(model, LANGUAGES[language].suffix)
     if target.resolve() == model.resolve():
         raise CosimError("this would write over the model", file=target, key="--output")
+    if any(isinstance(each, str) and Path(each).exists() and target.resolve() == Path(each).resolve()
+           for each in options.values()):  # fmt: skip
+        raise CosimError("this would write over a file that the export reads", file=target, key="--output")
     check_writable(target)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", OutsideDomainWarning)
-        exported = write(block.load_model(model, accept), options)
+        with faults_of_model(model, file.block, options=True):
+            exported = write(fitted, options)
     outside = [str(each.message) for each in caught if issubclass(each.category, OutsideDomainWarning)]
     exported = replace(
         exported, notes=(*(f"Outside the domain of the fit: {each}" for each in outside), *exported.notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 from rich.table import Table
 
+from cosim.blocks.model import ModelFile
 from cosim.blocks.registry import Block, fit_of, fits_many, get_block
-from cosim.commands.common import check_writable, out, print_json, quantity
+from cosim.commands.common import beside, check_writable, out, print_json, quantity
 from cosim.errors import CosimError
 
 
@@ -33,15 +35,21 @@ def fit(
     from cosim.reports.plots.residuals import write_residual_plot
 
     check_writable(output)
-    plot = plot or output.with_suffix(".svg")
-    check_writable(plot)
+    plot_key = "--output" if plot is None else "--plot"
+    plot = plot or beside(output, ".svg")
+    check_writable(plot, key=plot_key)
+    if plot.resolve() == output.resolve():
+        raise CosimError("the model and the plot of its residuals would be one file", file=output, key=plot_key)
+    for key, path in (("--output", output), (plot_key, plot)):
+        if path.resolve() in [each.resolve() for each in datasets]:
+            raise CosimError("this would write over the data set", file=path, key=key)
     block, data = _loaded(datasets, at)
     residuals = []
-    with _faults_of(datasets, block.NAME):
+    with _faults_of(datasets, block.NAME, _listed(data)):
         model = fit_of(block)(data, allow_failed=allow_failed, **({} if form is None else {"form": form}))
         if hasattr(block, "residuals"):
             residuals = list(block.residuals(model, data))
-    file = model.save(output)
+        file = model.save(output)
     notes = [note for each in residuals for note in each.warnings()]
     if residuals:
         write_residual_plot(f"model of {file.block} against its data", residuals, plot)
@@ -67,7 +75,7 @@ def compare(
     from cosim.blocks.candidates import compare_forms
 
     block, data = _loaded(datasets, at)
-    with _faults_of(datasets, block.NAME):
+    with _faults_of(datasets, block.NAME, _listed(data)):
         found = compare_forms(block, data, forms, allow_failed=allow_failed)
     if as_json:
         print_json({"block": block.NAME, "candidates": [each.as_dict() for each in found]})
@@ -92,10 +100,14 @@ def _loaded(datasets: Sequence[Path], at: Mapping[str, Any]) -> tuple[Block, Any
     from cosim.blocks.dataset import load_dataset
     from cosim.blocks.over import at_condition
 
+    for number, path in enumerate(datasets):
+        if path.resolve() in [each.resolve() for each in datasets[:number]]:
+            raise CosimError("this data set is given twice", file=path, key="DATASET")
     data = [load_dataset(path) for path in datasets]
     names = {each.attrs["block"] for each in data}
     if len(names) > 1:
-        raise CosimError("these data sets are of different blocks", key="DATASET", value=sorted(names))
+        told = ", ".join(f"{path} of {each.attrs['block']}" for path, each in zip(datasets, data, strict=True))
+        raise CosimError(f"these data sets are of different blocks: {told}", key="DATASET")
     with _faults_of(datasets, "?"):
         block = get_block(names.pop())
         fit_of(block)
@@ -107,12 +119,17 @@ def _loaded(datasets: Sequence[Path], at: Mapping[str, Any]) -> tuple[Block, Any
         return block, at_condition(data[0], at)
 
 
+def _listed(data: Any) -> list[Any]:
+    return data if isinstance(data, list) else [data]
+
+
 @contextmanager
-def _faults_of(datasets: Sequence[Path], block: str) -> Iterator[None]:
-    """What is wrong with a data set is told with its file."""
+def _faults_of(datasets: Sequence[Path], block: str, data: Sequence[Any] = ()) -> Iterator[None]:
+    """What is wrong with a data set is told with its file; `data` are the data sets, for what to suspect in them."""
     file = datasets[0] if len(datasets) == 1 else None
     try:
-        yield
+        with _warnings_of_success():
+            yield
     except (KeyError, ValidationError) as error:  # a variable or a setting that the fit needs
         lacks = _lacking(error) if isinstance(error, KeyError) else error.errors()[0]["loc"]
         raise CosimError(
@@ -123,6 +140,43 @@ def _faults_of(datasets: Sequence[Path], block: str) -> Iterator[None]:
         raise CosimError(
             error.message, file=error.file or file, key=error.key, value=error.value, allowed=error.allowed
         ) from error
+    except (ValueError, TypeError, IndexError, ArithmeticError, AssertionError) as error:
+        # A variable that is not finite, empty, of other sizes or text where the fit needs numbers.
+        raise CosimError(
+            f"a model of {block} cannot be fitted to what this data set holds ({_in_short(error)})"
+            f"{''.join(map(_suspects, data))}",
+            file=file,
+        ) from error
+
+
+@contextmanager
+def _warnings_of_success() -> Iterator[None]:
+    """Warnings come out when the work is done: where it fails, one message says why."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for each in caught:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+def _in_short(error: Exception) -> str:
+    """The first line of what NumPy or SciPy says, or the kind of the error."""
+    return (str(error).splitlines() or [""])[0][:160] or type(error).__name__
+
+
+def _suspects(data: Any) -> str:
+    """Variables of a data set that are most likely why no fit is made, as the end of a message."""
+    import numpy as np
+
+    numbers = {str(name): each for name, each in data.variables.items() if each.dtype.kind == "f"}
+    bare = [name for name, each in numbers.items() if each.size and not bool(np.isfinite(each.values).any())]
+    holes = [name for name, each in numbers.items() if name not in bare and not bool(np.isfinite(each.values).all())]
+    text = [str(name) for name, each in data.data_vars.items() if each.dtype.kind in "OSU" and name != "deck_hash"]
+    empty = [str(name) for name, size in data.sizes.items() if not size]
+    found = {"of size 0": empty, "text": text, "not finite in part": holes, "not finite at all": bare}
+    return "".join(
+        f"; {what}: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}" for what, names in found.items() if names
+    )
 
 
 def _lacking(error: KeyError) -> str:
@@ -136,17 +190,49 @@ def show_model(path: Path, accept: bool, as_json: bool) -> None:
     from cosim.blocks.model import load_model_file
 
     file = load_model_file(path, stated_block(path), accept)
+    block_model(file, path, accept)
     if as_json:
         print_json({"file": str(path), **file.content(), "sha256": file.sha256})
         return
     _print_model(file)
 
 
+def block_model(file: ModelFile, path: Path, accept: bool) -> tuple[Block, Any]:
+    """The block of a checked model file, and its model; CosimError where the file holds no model of that block."""
+    with faults_of_model(path, file.block):
+        block = get_block(file.block)
+        fit_of(block)
+        return block, block.load_model(path, accept)
+
+
+@contextmanager
+def faults_of_model(path: Path, block: str, options: bool = False) -> Iterator[None]:
+    """What a model file lacks, or holds in another form than its block's models do, is told with its name.
+
+    With `options` a CosimError passes as it is: what the user asked of the model is wrong, not its file.
+    """
+    try:
+        yield
+    except CosimError as error:
+        if options:
+            raise
+        raise CosimError(
+            error.message, file=error.file or path, key=error.key, value=error.value, allowed=error.allowed
+        ) from error
+    except (KeyError, ValidationError) as error:
+        lacks = str(error.args[0]) if isinstance(error, KeyError) else ".".join(map(str, error.errors()[0]["loc"]))
+        raise CosimError(
+            f"not a model of {block}: it lacks this, or holds it in another form", file=path, key=lacks
+        ) from error
+    except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
+        raise CosimError(f"not a model of {block} that could be used ({_in_short(error)})", file=path) from error
+
+
 def stated_block(path: Path) -> str:
     """The block that a model file says it is of; what is wrong with the file is for its loader to say."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["block"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "?"
 
 
@@ -180,7 +266,8 @@ def _print_model(file: Any) -> None:
             f" {error.rms:.2g} {error.unit} rms, {error.maximum:.2g} {error.unit} at most"
             f" (limit {error.limit:g} {error.unit} rms: {'kept' if error.within_limit else 'EXCEEDED'})"
         )
-    for name, reason in file.settings.get("absent", {}).items():
+    absent = file.settings.get("absent")
+    for name, reason in absent.items() if isinstance(absent, Mapping) else ():
         out.print(f"not fitted: {name} ({reason})")
     limits = ", ".join(f"{name} {low:.4g} .. {high:.4g}" for name, (low, high) in file.domain.items())
     out.print(f"fitted on: {limits}")

@@ -10,11 +10,11 @@ from cosim.commands.common import check_writable, out, print_json, quantity
 from cosim.errors import CosimError
 
 
-def show_recipes(recipes_file: Path | None, as_json: bool) -> None:
+def show_recipes(names: list[str], recipes_file: Path | None, as_json: bool) -> None:
     """`cosim regenerate --list`."""
-    from cosim.blocks.recipes import read_recipes
+    from cosim.blocks.recipes import choose, read_recipes
 
-    recipes = read_recipes(recipes_file)
+    recipes = choose(read_recipes(recipes_file), names)
     if as_json:
         print_json({name: recipe.model_dump(mode="json") for name, recipe in recipes.items()})
         return
@@ -47,9 +47,13 @@ def regenerate(
     if models is not None and not models.is_dir():
         raise CosimError("there is no such folder", file=models, key="--models")
     target = output or Path("models")
-    for folder in (None if check else target, data_folder):
+    for key, folder in (("--output", None if check else target), ("--data", data_folder)):
         if folder is not None:
-            check_writable(folder, folder=True)
+            check_writable(folder, folder=True, key=key)
+    for name, recipe in chosen.items():
+        if not check:
+            check_writable(target / f"{name}.json")
+        _model_before(before / f"{name}.json", recipe.block)  # what is wrong with it is told before hours of work
     answers: dict[str, Any] = {}
     with open_pool(workers, use_cache=use_cache) as pool:
         for number, (name, recipe) in enumerate(chosen.items()):
@@ -84,15 +88,22 @@ def _one(
     if data_folder is not None:
         for number, each in enumerate(data):
             save_dataset(each, data_folder / (f"{name}.nc" if len(data) == 1 else f"{name}_{number + 1}.nc"))
-    model = fit_recipe(recipe, data)
+    try:
+        model = fit_recipe(recipe, data)
+    except CosimError as error:
+        raise CosimError(
+            f"the model of recipe '{name}' cannot be fitted: {error.message}",
+            key=error.key, value=error.value, allowed=error.allowed,
+        ) from error  # fmt: skip
     taken = fit_input(block, data)
     residuals = residuals_of(block)(model, taken)
-    old = before / f"{name}.json"
-    change = compare_models(block, block.load_model(old, accept=True), model, taken) if old.is_file() else None
+    path_before = before / f"{name}.json"
+    old = _model_before(path_before, recipe.block)
+    change = None if old is None else compare_models(block, old, model, taken)
     answer: dict[str, Any] = {
         "file": None,
         "new": change is None,
-        "identical": change is not None and change.identical and same_content(old, block, model),
+        "identical": change is not None and change.identical and same_content(path_before, block, model),
         "beyond": change is not None and change.beyond,
         "quantities": [] if change is None else [asdict(each) for each in change.quantities],
         "parameters": [] if change is None else [asdict(each) for each in change.parameters],
@@ -110,6 +121,17 @@ def _one(
             write_residual_plot(f"{name} against its data", residuals, data_folder / f"{name}.svg")
     answer["seconds"] = round(time.perf_counter() - started, 1)
     return answer
+
+
+def _model_before(path: Path, block: str) -> Any:
+    """The model that was there, whatever its error; None where there was none."""
+    from cosim.blocks.registry import get_block
+    from cosim.commands.models import faults_of_model
+
+    if not path.exists():
+        return None
+    with faults_of_model(path, block):
+        return get_block(block).load_model(path, accept=True)
 
 
 def _print(answer: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from pydantic import Field
 from cosim.blocks.crossbar.behaviour import CrossbarModel
 from cosim.blocks.crossbar.config import CellKind
 from cosim.blocks.crossbar.elimination import clamp_matrix
-from cosim.blocks.crossbar.inputs import check_cells, device_of
+from cosim.blocks.crossbar.inputs import check_cells, check_conductances, device_of
 from cosim.blocks.crossbar.netlist import array_lines
 from cosim.blocks.exports import Export, ExportOptions, checked_options
 from cosim.errors import CosimError
@@ -59,6 +59,7 @@ def spice(model: CrossbarModel, options: Mapping[str, Any]) -> Export:
             f"the form '{model.form}' of the model has no sinh law; its linear cells are --set cell=linear", key="cell",
             value=law, allowed="linear",
         )  # fmt: skip
+    check_window(cells, model, chosen.conductances)
     for name, values in (("rows", cells.shape[0]), ("columns", cells.shape[1]), ("conductance", cells)):
         model.domain.check(name, values)
     rows, columns = cells.shape
@@ -104,6 +105,9 @@ def read_conductances(path: str | Path) -> Array:
     try:
         if Path(path).suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
+            if values.dtype.kind not in "fiu":
+                raise CosimError("conductances must be real numbers", file=path, key="conductances",
+                                 value=str(values.dtype))  # fmt: skip
         else:
             values = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
         return check_cells(values)
@@ -115,6 +119,15 @@ def read_conductances(path: str | Path) -> Array:
             file=path,
             allowed="rows of numbers with commas between them, or .npy",
         ) from error
+    except CosimError as error:
+        raise CosimError(error.message, file=path, key=error.key, value=error.value, allowed=error.allowed) from error
+
+
+def check_window(cells: Array, model: CrossbarModel, path: str | Path) -> None:
+    """CosimError where the file holds a conductance that the device has not: most often a wrong unit."""
+    rows, columns = cells.shape
+    try:
+        check_conductances(cells, model.config.model_copy(update={"rows": rows, "columns": columns}))
     except CosimError as error:
         raise CosimError(error.message, file=path, key=error.key, value=error.value, allowed=error.allowed) from error
 

@@ -74,7 +74,8 @@ def fit(
             key="current", value=data["current"].dims, allowed="law, array, vector, column",
         )  # fmt: skip
     simulated = _simulated(data)
-    refuse_failed(int((~simulated).sum()), simulated.size, "sweeps", allow_failed)
+    failed = max(int((~simulated).sum()), _stated_failures(data))
+    refuse_failed(failed, simulated.size, "sweeps", allow_failed)
     config = stored_config(data, CrossbarConfig)
     v_g = float(config_of(data)["v_g"])
     sweeps = _sweeps(data)
@@ -206,8 +207,17 @@ def _sweeps(data: xr.Dataset) -> list[_Sweep]:
 
 
 def _simulated(data: xr.Dataset) -> NDArray[np.bool_]:
-    """Which sweeps have currents, shape (law, array); a failed one has none."""
-    return np.asarray(np.isfinite(data["current"].values).any(axis=(2, 3)))
+    """Which sweeps have all their currents, shape (law, array); a failed one has none."""
+    found = np.isfinite(data["current"].values)
+    inside = np.arange(found.shape[3]) < data["columns"].values[:, None, None]
+    return np.asarray((found | ~inside).all(axis=(2, 3)) & bool(found.shape[2]))
+
+
+def _stated_failures(data: xr.Dataset) -> int:
+    """How many sweeps of currents the data set itself says to have failed."""
+    if "measurement" not in data.variables:
+        return 0
+    return int(np.count_nonzero(data["status"].values[data["measurement"].values == "currents"]))
 
 
 def _linear_currents(sweep: _Sweep, resistances: Sequence[float]) -> Array:

@@ -32,6 +32,7 @@ from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.periods import Periods
 from cosim.blocks.ramp_adc.timing import EDGE
 from cosim.compiled import compiled
+from cosim.errors import CosimError
 
 Array = NDArray[np.float64]
 
@@ -97,7 +98,8 @@ def _lags(
     for number in range(len(lag)):
         k = first + number
         tau_1, reach_1, tau_2, reach_2 = laws[number]
-        back = math.ceil(MEMORY * max(tau_1, tau_2) / t_clock) + 1
+        past = MEMORY * max(tau_1, tau_2) / t_clock
+        back = math.ceil(past) + 1 if 0.0 <= past < k else k  # never beyond the first period
         # w falls with the input: bracket its zero, then false position and halving in turn.
         reach = 3.0 * reach_1 + 0.02
         low, high, guess = level[k] - reach, level[k] + reach, level[k] - 0.1 * reach_1
@@ -126,6 +128,8 @@ def lags(periods: Periods, laws: Array, config: RampAdcConfig) -> Array:
     shape = periods.thresholds.shape
     level = np.ascontiguousarray(periods.level.reshape(-1, periods.level.shape[-1]))
     each = np.ascontiguousarray(np.broadcast_to(laws, (*shape, 4)).reshape(-1, shape[-1], 4))
+    if not (each > 0.0).all():
+        raise CosimError("time constants and reaches of the comparator's lag must be positive", value=float(each.min()))
     found = np.empty((len(level), shape[-1]))
     # The ramp's integrator answers with the time constant of its amplifier.
     delay = START + 1.0 / (2.0 * math.pi * config.amplifier_gbw)

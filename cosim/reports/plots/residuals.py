@@ -65,11 +65,11 @@ def _over_x(axes: Axes, found: Residuals) -> None:
 
 def _distribution(axes: Axes, found: Residuals) -> None:
     error = np.sort(found.error[found.held_out])
-    share = (np.arange(error.size) + 0.5) / error.size
+    share = np.arange(1, error.size + 1) / error.size  # a step at every point
     axes.set_title(f"{error.size} held-out points")
     axes.set_xlabel(f"model − reference [{found.unit}]")
     axes.set_ylabel("share below")
-    axes.plot(error, share, drawstyle="steps-mid", color=BLUE)
+    axes.plot(np.r_[error[:1], error], np.r_[0.0, share], drawstyle="steps-post", color=BLUE)
     axes.axvline(0, color=MUTED, lw=0.8)
     axes.set_ylim(0, 1)
     axes.xaxis.set_major_locator(MaxNLocator(5))

@@ -177,3 +177,13 @@ def test_a_failed_sweep_stays_in_the_data_set_and_stops_the_fit() -> None:
     with pytest.raises(CosimError, match="1 of 8 sweeps of this data set failed"):
         fit(data)
     assert fit(data, allow_failed=True).provenance["data_set"]["failed"] == 1
+
+
+def test_what_the_status_says_and_what_is_missing_in_part_stop_the_fit_too(data: xr.Dataset) -> None:
+    stated = data.copy(deep=True)
+    stated["status"].values[1] = 1
+    holed = data.copy(deep=True)
+    holed["current"].values[1, 2, 0, 0] = np.nan
+    for each in (stated, holed):
+        with pytest.raises(CosimError, match=r"1 of \d+ sweeps of this data set failed"):
+            fit(each)

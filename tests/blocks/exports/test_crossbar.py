@@ -160,6 +160,22 @@ def test_conductances_are_required(model: CrossbarModel) -> None:
         exported("crossbar", model, "spice")
 
 
+def test_what_the_device_cannot_hold_is_refused_in_both_forms(model: CrossbarModel, tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    path.write_text("50,60\n70,80\n")  # microsiemens
+    for form in ("network", "matrix"):
+        with pytest.raises(CosimError, match="cannot hold this conductance") as caught:
+            exported("crossbar", model, "spice", conductances=str(path), form=form)
+        assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize("values", [np.array([[1e-5 + 1j]]), np.array([[True]])])
+def test_an_array_of_other_than_real_numbers_is_refused(values: Array, tmp_path: Path) -> None:
+    np.save(tmp_path / "cells.npy", values)
+    with pytest.raises(CosimError, match="real numbers"):
+        read_conductances(tmp_path / "cells.npy")
+
+
 def test_the_form_without_a_sinh_law_is_exported_with_linear_cells(model: CrossbarModel, table: str) -> None:
     parameters = {name: each for name, each in model.parameters.items() if name != "v_0"} | {
         "gain": Parameter(1.0, "1")
