@@ -178,14 +178,15 @@ def fit(
 
 @app.command()
 def model(
-    file: Annotated[Path, typer.Argument(help="Model file of `cosim fit`.")],
+    file: Annotated[Path, typer.Argument(help="Model file of `cosim fit`, or the name of a shipped model.")],
     accept: Annotated[bool, typer.Option("--accept", help="Load it although its error exceeds its limit.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a model file and show what it holds: parameters with intervals, error, domain, origin."""
+    from cosim.blocks.recipes import model_path
     from cosim.commands import models
 
-    models.show_model(file, accept, as_json)
+    models.show_model(model_path(file), accept, as_json)
 
 
 @app.command()
@@ -224,7 +225,7 @@ def regenerate(
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="Model file of `cosim fit`.")],
+    model: Annotated[Path, typer.Argument(help="Model file of `cosim fit`, or the name of a shipped model.")],
     to: Annotated[str, typer.Option("--to", help="spice, systemverilog or verilog_a; not every block offers all.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: MODEL.cir, .sv or .va.")

@@ -97,6 +97,14 @@ def shipped_model(name: str, accept: bool = False) -> Any:
     return get_block(recipe.block).load_model(shipped(f"models/{name}.json"), accept)
 
 
+def model_path(name: str | Path) -> Path:
+    """The file of a model: a path, or the name of a shipped one ("ramp_adc"); a file of that name comes first."""
+    path = Path(name)
+    if path.exists() or path.parent != Path() or path.suffix:
+        return path
+    return shipped(f"models/{name}.json") if str(name) in read_recipes() else path
+
+
 def make_data(recipe: ModelRecipe, pool: SimulatorPool, show_progress: bool = True) -> list[xr.Dataset]:
     """The data sets of a recipe, simulated (or out of the cache of results)."""
     block = get_block(recipe.block)

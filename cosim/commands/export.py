@@ -13,6 +13,7 @@ from typing import Any
 from cosim.blocks.domain import OutsideDomainWarning
 from cosim.blocks.exports import LANGUAGES, exporter_of, file_text, languages_of
 from cosim.blocks.model import load_model_file
+from cosim.blocks.recipes import model_path
 from cosim.commands.common import beside, check_writable, out, print_json
 from cosim.commands.models import block_model, faults_of_model, stated_block
 from cosim.errors import CosimError
@@ -22,13 +23,17 @@ from cosim.files import sha256_of, write_atomically
 def export(
     model: Path, language: str, output: Path | None, options: Mapping[str, Any], accept: bool, as_json: bool
 ) -> None:
-    """`cosim export MODEL.json --to LANGUAGE`; without `output` the file lies beside the model, with its name."""
+    """`cosim export MODEL.json --to LANGUAGE`; without `output` the file lies beside the model, with its name.
+
+    That of a shipped model, by its name, lies in the working folder.
+    """
+    named, model = model, model_path(model)
     if language not in LANGUAGES:
         raise CosimError("there is no such language", key="--to", value=language, allowed=list(LANGUAGES))
     file = load_model_file(model, stated_block(model), accept)
     block, fitted = block_model(file, model, accept)
     write = exporter_of(block, language)
-    target = output or beside(model, LANGUAGES[language].suffix)
+    target = output or beside(named, LANGUAGES[language].suffix)
     if target.resolve() == model.resolve():
         raise CosimError("this would write over the model", file=target, key="--output")
     if any(isinstance(each, str) and Path(each).exists() and target.resolve() == Path(each).resolve()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cosim.blocks.circuit import Corner
 from cosim.blocks.config import Volt
 from cosim.blocks.exports import ChipOptions, checked_options
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
@@ -25,8 +26,20 @@ Array = NDArray[np.float64]
 class RampAdcExport(ChipOptions):
     """Options of the ramp ADC's exports."""
 
+    function: str | None = Field(None, description="function of the code; default: of the model")
+    bits: int | None = Field(None, ge=2, le=8, description="bits of the code; default: of the model")
+    x_range: tuple[float, float] | None = Field(None, description="inputs that the code spans")
+    corner: Corner | None = Field(None, description="process corner; default: of the model")
+    temperature: float | None = Field(None, ge=-55, le=150, description="temperature [degC]; default: of the model")
+    v_dd: Volt | None = Field(None, gt=0, description="supply; default: of the model")
     columns: int = Field(1, ge=1, le=1024, description="comparators that share the ramp, each with its own offset")
     v_read: Volt | None = Field(None, gt=0.01, le=0.5, description="read voltage; default: of the characterisation")
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What is another converter than the model's own, as `RampAdcModel.at` takes it."""
+        names = ("function", "bits", "x_range", "corner", "temperature", "v_dd")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,8 @@ class ExportedAdc:
 def exported_adc(model: RampAdcModel, options: Mapping[str, Any]) -> ExportedAdc:
     """The chip that the options ask for; CosimError for options that the export does not have."""
     chosen = checked_options(RampAdcExport, options)
+    if chosen.changes:
+        model = model.at(**chosen.changes)
     config = model.config
     ramp, bias, sign = model.ramp_target, model.bias_target, model.bias_sign
     offsets = np.full(chosen.columns, model.value("offset_mean"))
@@ -93,7 +108,8 @@ def exported_adc(model: RampAdcModel, options: Mapping[str, Any]) -> ExportedAdc
     function = model.function
     notes = (
         f"Ramp ADC, {config.bits} bits, function {config.function}, {chosen.columns} column(s) of {which}, at V_read ="
-        f" {v_read:g} V. The input is the MAC voltage above the clamp voltage V_CLP [V]; one unit of the MAC result is"
+        f" {v_read:g} V, corner {config.corner}, {config.temperature:g} degC, {config.v_dd:g} V. The input is the MAC"
+        " voltage above the clamp voltage V_CLP [V]; one unit of the MAC result is"
         f" {model.mac_gain(chosen.v_read):.9g} V. Code c stands for the activation {function.low:.6g} + (c + 1/2) *"
         f" {(function.high - function.low) / 2**config.bits:.6g}.",
     )
