@@ -58,8 +58,8 @@ def fit(data: xr.Dataset, *, allow_failed: bool = False, form: str | None = None
     seen = known & ~_held_out(data)
     if seen.sum() < LEAST_CHIPS:
         raise CosimError(
-            "too few chips to fit the levels, beside one in three to judge them", key="chips",
-            value=data.sizes["chip"] - 1, allowed=f"{3 * LEAST_CHIPS // 2} or more",
+            "too few chips whose levels are known to fit them, beside one in three to judge them", key="chips",
+            value=max(int(known.sum()) - 1, 0), allowed=f"{3 * LEAST_CHIPS // 2} or more",
         )  # fmt: skip
     chips = _Chips(data, config, np.flatnonzero(seen))
     parameters = _straight(chips) if form == STRAIGHT else _NETWORKS[config.kind](chips)
