@@ -14,10 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from cosim.blocks import ramp_adc
+from cosim.blocks.comparator.behaviour import ComparatorModel
 from cosim.blocks.exports import exporter_of
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.registry import get_block
 from cosim.spice import Deck, SimulatorPool, Tolerances
+
+from .comparators import LATCH, STAGES, model_of
 
 Array = NDArray[np.float64]
 Logic = Callable[[str, str, Sequence[float]], list[list[str]]]
@@ -28,6 +31,26 @@ def adc(pool: SimulatorPool) -> RampAdcModel:
     """A 3-bit sigmoid ADC, fitted to four simulated chips."""
     config = ramp_adc.Config(bits=3)
     return ramp_adc.fit(ramp_adc.characterise(config, chips=4, v_reads=(), pool=pool, show_progress=False))
+
+
+@pytest.fixture(scope="session")
+def clocked() -> ComparatorModel:
+    return model_of("comparator_strongarm", "mismatch", **LATCH)
+
+
+@pytest.fixture(scope="session")
+def continuous() -> ComparatorModel:
+    return model_of("comparator_two_stage", "mismatch", **STAGES)
+
+
+@pytest.fixture(scope="session")
+def simple() -> dict[str, ComparatorModel]:
+    one_pole = {name: value for name, value in STAGES.items() if not name.startswith("q")}
+    logarithm = {name: value for name, value in LATCH.items() if name != "t_0"}
+    return {
+        "continuous": model_of("comparator_two_stage", "simple", **one_pole),
+        "clocked": model_of("comparator_strongarm", "simple", **logarithm),
+    }
 
 
 def exported(block: str, model: object, language: str, **options: object) -> str:

@@ -10,7 +10,7 @@ from cosim.blocks.ramp_adc.conversion import convert
 from cosim.blocks.ramp_adc.exported import exported_adc
 from cosim.spice import Deck, SimulatorPool
 
-from . import test_cell, test_comparator, test_dac, test_integrator, test_sample_hold
+from . import comparators, test_cell, test_dac, test_integrator, test_sample_hold
 from .conftest import exported
 
 
@@ -23,7 +23,7 @@ def test_all_blocks_in_one_deck(adc: RampAdcModel, pool: SimulatorPool) -> None:
     hold = test_sample_hold.model_of("charge")
     cell = test_cell.model_of("sinh")
     integrator = test_integrator.model_of("amplifier")
-    comparator = test_comparator.model_of("comparator_two_stage", "mismatch", **test_comparator.STAGES)
+    comparator = comparators.model_of("comparator_two_stage", "mismatch", **comparators.STAGES)
     models = {"dac": dac, "sample_hold": hold, "integrator": integrator, "ramp_adc": adc, "comparator": comparator}
     texts = [exported("cell", cell, "spice")]
     lines = ["vclp clp 0 1.0", "vdd vdd 0 1.8", "vrst rst 0 1.8"]
@@ -60,7 +60,7 @@ def test_all_blocks_in_one_deck(adc: RampAdcModel, pool: SimulatorPool) -> None:
 
 def test_operating_points_with_clocks_high(pool: SimulatorPool) -> None:
     """Timers that run have an operating point all the same; a pulse that has ended is over."""
-    latch = test_comparator.model_of("comparator_strongarm", "mismatch", **test_comparator.LATCH)
+    latch = comparators.model_of("comparator_strongarm", "mismatch", **comparators.LATCH)
     lines = [
         exported("comparator", latch, "spice"),
         exported("dac", test_dac.model_of("pulse_width", **test_dac.PULSE), "spice"),
@@ -77,7 +77,7 @@ def test_operating_points_with_clocks_high(pool: SimulatorPool) -> None:
 
 def test_nothing_stands_outside_the_subcircuits(adc: RampAdcModel) -> None:
     """Every line of every export lies between `.subckt` and its `.ends`, models included."""
-    latch = test_comparator.model_of("comparator_strongarm", "mismatch", **test_comparator.LATCH)
+    latch = comparators.model_of("comparator_strongarm", "mismatch", **comparators.LATCH)
     texts = [
         exported("ramp_adc", adc, "spice", columns=2),
         exported("cell", test_cell.model_of("transistor"), "spice"),
