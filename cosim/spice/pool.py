@@ -96,6 +96,10 @@ class SimulatorPool:
     timeout: limit for one deck [s], its retries included.
     use_cache: look up and keep results by deck key.
     backend: "session" (persistent workers on the shared library) or "isolated" (a fresh process for each deck).
+
+    Attributes
+    ----------
+    decks_run, decks_known: how many different decks were simulated, and how many results were there already.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class SimulatorPool:
         self.timeout = timeout
         self.use_cache = use_cache
         self.backend = "isolated" if self.simulator.library is None else backend
+        self.decks_run = self.decks_known = 0
         self._pool: pebble.ProcessPool | None = None
         self._breakdowns = 0  # of the worker pool as a whole, since the last result
         self._folder: str | None = None  # where the workers work
@@ -146,10 +151,12 @@ class SimulatorPool:
                     todo[key] = deck
                 else:
                     results[key] = known
+                    self.decks_known += 1
                     bar.known(costs[key])
             try:
                 for key, result in self._simulate(todo) if todo else ():
                     results[key] = self._keep(todo[key], result)
+                    self.decks_run += 1
                     bar.left.workers = self.workers
                     bar.finished(self._seconds(result), costs[key])
             except BaseException:

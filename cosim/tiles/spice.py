@@ -1,13 +1,15 @@
 """The tile in ngspice: each vector through the whole circuit, array, integrators, ramp column and comparators.
 
-A conversion takes two decks. In the first the input pulses drive the array with all its wires into the switched
-integrators of all columns. Then switches would isolate the bit lines, so the second deck starts from the integrators'
-voltages and holds them while the ramp column is read out and the comparators and counters of all columns decide.
+A conversion takes two stages. In the first, one deck, the input pulses drive the array with all its wires into the
+switched integrators of all columns. Then switches would isolate the bit lines, so the second starts from the
+integrators' voltages and holds them while the ramp column is read out and comparators and counters decide. Columns meet
+there in nothing but the ramp and the comparators' bias: groups of them, each with the whole ramp column, are decks of
+their own, which workers run side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +40,8 @@ from cosim.units import format_si
 Array = NDArray[np.float64]
 
 RESET_END = 10e-9  # [s]
+# Columns of one ramp deck. The ramp column, which each repeats, takes as long as two columns of comparators.
+COLUMNS_A_DECK = 32
 LARGEST_COUNT_ERROR = 0.25  # a counter this far from a whole number was cut short: the comparator was undecided
 
 
@@ -51,12 +55,25 @@ class Counts:
 
 
 class SpiceTile:
-    """The tile at transistor level. `law` replaces the configured one of its cells.
+    """The tile at transistor level.
+
+    Parameters
+    ----------
+    config: the tile.
+    pool: the workers; the process's own when None.
+    law: replaces the configured one of its cells.
+    columns_a_deck: so many columns share a deck of ramp and comparators. Codes do not depend on it: the ramp's voltages
+        move by some nV, which is the solver's own tolerance.
 
     Raises CosimError when the shortest pulse of an input is not longer than its edges.
     """
 
-    def __init__(self, config: TileConfig, pool: SimulatorPool | None = None, law: CellKind | None = None) -> None:
+    def __init__(
+        self, config: TileConfig, pool: SimulatorPool | None = None, law: CellKind | None = None,
+        columns_a_deck: int = COLUMNS_A_DECK,
+    ) -> None:  # fmt: skip
+        if columns_a_deck < 1:
+            raise CosimError("a deck holds at least one column", key="columns_a_deck", value=columns_a_deck)
         shortest = input_pulse(config)
         if config.input_mode == "pulse width":
             shortest /= full_scale(config.dac_bits)
@@ -71,6 +88,7 @@ class SpiceTile:
         self.config, self.law = config, law or config.law
         self.pool = pool or default_pool()
         self.inputs, self.outputs = config.inputs, config.outputs
+        self.columns_a_deck = columns_a_deck
         self.chip: TileChip | None = None
         self.counts = Counts()
         self.deck_keys: list[str] = []
@@ -115,7 +133,7 @@ class SpiceTile:
         tiles = []
         for v_read in v_reads:
             adc = self.config.adc.model_copy(update={"v_read": v_read})
-            tile = SpiceTile(self.config.model_copy(update={"adc": adc}), self.pool, self.law)
+            tile = SpiceTile(self.config.model_copy(update={"adc": adc}), self.pool, self.law, self.columns_a_deck)
             tile.chip, tile.counts, tile.deck_keys = self.chip, self.counts, self.deck_keys
             tiles.append(tile)
         return _measure(tiles, inputs)
@@ -134,8 +152,8 @@ class SpiceTile:
             raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         codes = dac_codes(check_inputs(inputs, self.config), self.config.dac_bits)
         macs = [self._mac(self._good(result)) for result in (yield [self.array_deck(row) for row in codes])]
-        results = yield [self.ramp_deck(mac) for mac in macs]
-        adc_codes = np.array([self._codes(self._good(result)) for result in results]).reshape(-1, self.outputs)
+        results = iter((yield [deck for mac in macs for deck in self.ramp_decks(mac)]))
+        adc_codes = np.array([self._codes(results) for _ in macs]).reshape(-1, self.outputs)
         function = self.config.adc.activation
         return decode(adc_codes, function.low, function.high, self.config.adc.bits)
 
@@ -166,33 +184,49 @@ class SpiceTile:
             (end,),
         )
 
-    def ramp_deck(self, mac: Array) -> Deck:
-        """Held MAC voltages (outputs,) [V], ramp column, comparators and counters of all columns."""
+    def ramp_decks(self, mac: Array) -> list[Deck]:
+        """The decks that convert MAC voltages (outputs,) [V], `columns_a_deck` columns each."""
+        return [self.ramp_deck(mac, columns) for columns in self._groups()]
+
+    def _groups(self) -> list[range]:
+        """Columns of each ramp deck; as even as can be, so that workers end together."""
+        count = -(-self.outputs // self.columns_a_deck)
+        return [range(self.outputs * k // count, self.outputs * (k + 1) // count) for k in range(count)]
+
+    def ramp_deck(self, mac: Array, columns: range | None = None) -> Deck:
+        """Held MAC voltages of all columns (outputs,) [V], ramp column, comparators and counters of `columns`, or of
+        all."""
         assert self.chip is not None
         adc, chip = self.config.adc, self.chip.adc
         times = timeline(adc, len(chip.bias))
         held, comparators = [], []
-        for column, voltage in enumerate(mac):
+        columns = range(self.outputs) if columns is None else columns
+        for number, column in enumerate(columns):
             # The reset of a held integrator stays off: its own node, tied low.
             held.append(
-                integrator_line(f"h{column}", f"hb{column}", f"m{column}", adc, v0=voltage).replace(" rst ", " 0 ")
+                integrator_line(f"h{number}", f"hb{number}", f"m{number}", adc, v0=mac[column]).replace(" rst ", " 0 ")
             )
-            comparators += comparator_lines(column, f"m{column}", chip.names, chip.mismatch[column], adc)
+            comparators += comparator_lines(number, f"m{number}", chip.names, chip.mismatch[column], adc)
         ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign, self.law, chip.pulse)
         title = f"tile {self.inputs} x {self.outputs}: ramp, comparators and counters"
-        return conversion_deck(title, adc, ramp, times, held, comparators, self.outputs)
+        if len(columns) < self.outputs:
+            title += f" of columns {columns.start} to {columns.stop - 1}"
+        return conversion_deck(title, adc, ramp, times, held, comparators, len(columns))
 
     def _mac(self, result: Result) -> Array:
         return np.array([result[f"v(o{column})"][-1] for column in range(self.outputs)])
 
-    def _codes(self, result: Result) -> NDArray[np.int64]:
-        reference = float(result["v(nref)"][-1])
+    def _codes(self, results: Iterator[Result]) -> NDArray[np.int64]:
+        """Codes (outputs,) of one vector from the results of its `ramp_decks`, which are taken from `results`."""
         codes = np.empty(self.outputs, dtype=np.int64)
-        for column in range(self.outputs):
-            count = float(result[f"v(n{column})"][-1])
-            counted, distance = rounded_code(count, reference, self.config.adc.thresholds)
-            codes[column] = self.config.adc.staircase.start + counted
-            self.counts.undecided += distance > LARGEST_COUNT_ERROR
+        for columns in self._groups():
+            result = self._good(next(results))
+            reference = float(result["v(nref)"][-1])
+            for number, column in enumerate(columns):
+                count = float(result[f"v(n{number})"][-1])
+                counted, distance = rounded_code(count, reference, self.config.adc.thresholds)
+                codes[column] = self.config.adc.staircase.start + counted
+                self.counts.undecided += distance > LARGEST_COUNT_ERROR
         self.counts.conversions += self.outputs
         return codes
 
@@ -212,8 +246,8 @@ def _measure(tiles: Sequence[SpiceTile], inputs: NDArray[np.floating]) -> tuple[
     codes = dac_codes(check_inputs(inputs, config), config.dac_bits)
     results = iter(pool.run([tile.array_deck(row) for tile in tiles for row in codes]))
     macs = np.array([[tile._mac(tile._good(next(results))) for _ in codes] for tile in tiles])
-    decks = [tile.ramp_deck(mac) for tile, rows in zip(tiles, macs, strict=True) for mac in rows]
+    decks = [deck for tile, rows in zip(tiles, macs, strict=True) for mac in rows for deck in tile.ramp_decks(mac)]
     results = iter(pool.run(decks))
-    adc_codes = np.array([[tile._codes(tile._good(next(results))) for _ in codes] for tile in tiles])
+    adc_codes = np.array([[tile._codes(results) for _ in codes] for tile in tiles])
     units = np.array([design_column(tile.config.adc).gain(tile.config.adc.v_read) for tile in tiles])
     return (macs - config.adc.v_clp) / units[:, None, None], adc_codes

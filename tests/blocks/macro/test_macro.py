@@ -122,7 +122,7 @@ def test_one_circuit_and_two_decks_agree(pool: SimulatorPool) -> None:
     figures = figures_of(one, config)
     # 1 ohm of the isolation switch is in the tile's clamp here. What is left are the time steps' errors.
     np.testing.assert_allclose(figures["mac"], mac - config.v_clp, atol=0.1e-3)
-    assert figures["code"].tolist() == tile._codes(second).tolist()
+    assert figures["code"].tolist() == tile._codes(iter([second])).tolist()
 
 
 def test_drivers_of_transistors(pool: SimulatorPool) -> None:
