@@ -36,6 +36,7 @@ from cosim.tiles.array import column_conductances, program_array
 from cosim.tiles.chip import TileChip, draw_tile_chip
 from cosim.tiles.config import Nonidealities, TileConfig, check_batch, check_inputs
 from cosim.tiles.kernels import activations, make_levels
+from cosim.tiles.model_error import ModelFormError, error_rng
 from cosim.tiles.quantise import TIE, dac_codes, dac_values, full_scale
 
 Array = NDArray[np.float64]
@@ -78,6 +79,8 @@ class BehaviouralTile:
     device: replaces the configured device, e.g. one with another programming error.
     array: the fitted crossbar, whose resistances are then used; the configured ones when None.
     threads: how many pieces of a batch are worked on side by side. The answer does not depend on it.
+    model_error: what ngspice has more than these models, which is then injected (`tiles.model_error`); `mac` leaves it
+        out, because it counts where MAC results meet thresholds.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class BehaviouralTile:
         device: Device | None = None,
         array: CrossbarModel | None = None,
         threads: int = 1,
+        model_error: ModelFormError | None = None,
     ) -> None:
         if model.config != config.adc:
             changed = [
@@ -103,7 +107,8 @@ class BehaviouralTile:
             )
         self.config, self.model = config, model
         self.nonidealities = nonidealities or Nonidealities()
-        self._exact = not any(vars(self.nonidealities).values())
+        self.model_error = None if model_error is None or model_error.is_zero else model_error
+        self._exact = not any(vars(self.nonidealities).values()) and self.model_error is None
         self.device = device or config.device
         self.inputs, self.outputs = config.inputs, config.outputs
         self.resistances = _resistances(config, array)
@@ -118,10 +123,14 @@ class BehaviouralTile:
 
         So the same `rng` gives the same chip whatever the switches, and settings can be compared on it.
         """
-        self.load(draw_tile_chip(weights, self.config, rng, model=self.model, device=self.device))
+        for_error = None if self.model_error is None else error_rng(rng)
+        self.load(draw_tile_chip(weights, self.config, rng, model=self.model, device=self.device), for_error)
 
-    def load(self, chip: TileChip) -> None:
-        """Take a chip that was drawn elsewhere, e.g. the one that ngspice simulates."""
+    def load(self, chip: TileChip, for_error: np.random.Generator | None = None) -> None:
+        """Take a chip that was drawn elsewhere, e.g. the one that ngspice simulates.
+
+        `for_error`: what the static part of the model-form error is drawn from; a tile that has one needs it.
+        """
         on, adc = self.nonidealities, self.config.adc
         if on.comparator_offset and not np.isfinite(chip.offsets).all():
             raise CosimError(
@@ -141,6 +150,11 @@ class BehaviouralTile:
         noise = self.array.cell_results * self.device.read_noise
         self._noise_squares = noise[0::2] ** 2 + noise[1::2] ** 2
         self.thresholds = np.ascontiguousarray(np.broadcast_to(self._thresholds(chip), (self.outputs, adc.thresholds)))
+        if self.model_error is not None:
+            if for_error is None:
+                raise CosimError("a tile with a model-form error draws it with the chip: a generator is needed")
+            shifts = self.model_error.shifts(self.thresholds.shape, for_error)  # type: ignore[arg-type]
+            self.thresholds = self.thresholds + shifts / self.model.mac_gain()
         self._levels = chip.dac if on.dac_error else None
         self.converter = self._converter(chip)
         self._single_array = self.array.single()
@@ -182,13 +196,23 @@ class BehaviouralTile:
 
     def _converter(self, chip: TileChip) -> Converter:
         thresholds, stairs = self.thresholds + TIE, self.config.adc.staircase
-        if not self.nonidealities.adc_noise:
+        if not self.noisy:
             return Converter(thresholds, stairs)
-        own, ramp = conversion_noise(
-            self._column(chip), self.config.adc, self.model.value("comparator_noise"), self.device.read_noise
-        )
+        own, ramp = 0.0, np.zeros(())
+        if self.nonidealities.adc_noise:
+            own, ramp = conversion_noise(
+                self._column(chip), self.config.adc, self.model.value("comparator_noise"), self.device.read_noise
+            )
+        if self.model_error is not None:
+            own = np.hypot(own, self.model_error.mac_conversion)
         gain = self.model.mac_gain()
         return Converter(thresholds, stairs, own_noise=own / gain, ramp_noise=ramp / gain)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether something is drawn in each conversion."""
+        on = self.nonidealities
+        return on.read_noise or on.adc_noise or (self.model_error is not None and self.model_error.mac_conversion > 0)
 
     def mac(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """MAC results as the comparators see them, in units of the network, shape (batch, outputs), in float64.
@@ -219,8 +243,7 @@ class BehaviouralTile:
         if self.chip is None:
             raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         batch = check_batch(inputs, self.config)
-        on = self.nonidealities
-        key = draw_key(rng) if on.read_noise or on.adc_noise else None
+        key = draw_key(rng) if self.noisy else None
         codes = np.empty((len(batch), self.outputs), dtype=self.converter.dtype)
         rows = PIECE // self.converter.rows * self.converter.rows
         firsts = range(0, len(batch), rows)
