@@ -9,6 +9,8 @@ import pytest
 from cosim import cli
 from cosim.spice import SimulatorPool
 
+from .reports.browser import BROWSER, REASON, Browser, open_browser
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -42,3 +44,12 @@ def cosim(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
         return (code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One headless Chromium for all tests of pages."""
+    if BROWSER is None:
+        pytest.skip(REASON)
+    with open_browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found

@@ -29,6 +29,9 @@ from cosim.spice import Deck, SimulatorPool, Tolerances
 from cosim.tiles.config import Nonidealities
 from cosim.tiles.quantise import quantise_weights
 
+from .reports.browser import BROWSER, Browser
+from .reports.looks import VIEWS, look
+
 IMAGES, STEPS, BITS, INPUTS, HIDDEN = 40, 2, 3, 8, 4
 ROWS = 2 * (INPUTS + HIDDEN + 1)
 OPTIONS = DemoOptions(spice_chips=4, chips=2, images=1, seed=7, workers=2)
@@ -244,9 +247,15 @@ def test_the_report_is_one_file_that_needs_no_other(run: SimpleNamespace) -> Non
         assert word not in text
 
 
+@pytest.mark.parametrize(("width", "dark", "media"), VIEWS)
+def test_the_report_in_a_browser(browser: Browser, run: SimpleNamespace, width: int, dark: bool, media: str) -> None:
+    found = look(browser, run.folder / "report.html", width, dark, media)
+    assert found["wrong"] == [] and found["drawings"] > 20
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_demo_itself_reaches_its_figures(tmp_path: Path) -> None:
+def test_the_demo_itself_reaches_its_figures(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """`cosim demo` with fewer chips, in a process of its own: shipped weights, five bits, a whole image in ngspice."""
     done = subprocess.run(
         [sys.executable, "-m", "cosim.cli", "demo", "--spice-chips", "8", "--chips", "10", "--json", "-o", "out"],
@@ -268,3 +277,6 @@ def test_the_demo_itself_reaches_its_figures(tmp_path: Path) -> None:
     # Quantisation-aware within 1.5 points of float on the same images, at the far end of its interval.
     assert results["accuracy"]["paired"]["interval"][0] >= -0.015
     assert Path(tmp_path / "out" / "report.html").is_file()
+    if BROWSER is not None:
+        found = [look(request.getfixturevalue("browser"), tmp_path / "out" / "report.html", *view) for view in VIEWS]
+        assert [each["wrong"] for each in found] == [[]] * len(VIEWS)

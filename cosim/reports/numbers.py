@@ -8,7 +8,7 @@ from typing import Any
 
 _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 _PREFIXED = {"V", "A", "S", "s", "J", "F", "Hz", "ohm", "W"}
-_SYMBOLS = {"ohm": "Ω", "1": "", "1/V": "V⁻¹"}
+_SYMBOLS = {"ohm": "Ω", "1": "", "1/V": "V⁻¹", "1/V^2": "V⁻²"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NBSP = "\u00a0"
 
@@ -76,9 +76,11 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
 
 
 def parameter(entry: dict[str, Any]) -> tuple[str, str]:
-    """(value, 95 % interval) of a fitted parameter, rounded to what its interval tells."""
+    """(value, 95 % interval) of a fitted parameter, rounded to what its interval tells; of a list, its range."""
     value, interval = entry["value"], entry.get("interval")
     unit = entry.get("unit", "1")
+    if isinstance(value, list | tuple) and value and all(isinstance(each, int | float) for each in value):
+        return f"{len(value)} values, {quantity(min(value), unit)} to {quantity(max(value), unit)}", "–"
     if not isinstance(value, int | float):
         return str(value), "–"
     if not interval:

@@ -144,6 +144,7 @@ def made_up_results() -> dict[str, Any]:
     parameters = {
         "gbw": {"value": 8.666e8, "unit": "Hz", "interval": [8.366e8, 8.967e8], "description": "unity gain"},
         "a": {"value": -4.951e-4, "unit": "V", "interval": None, "description": "overdrive"},
+        "shift": {"value": [1e-4 * k - 2.5e-3 for k in range(30)], "unit": "V", "interval": None, "description": "c"},
     }
     error = {"rms": 0.00241, "maximum": 0.01353, "unit": "LSB", "points": 558, "held_out": "odd chips", "limit": 0.02}
     one = {

@@ -1,84 +1,61 @@
-"""The page in Chromium: nothing is wider than the window, no label is clipped or on another, no error is logged."""
+"""The page in Chromium: whole at a desk, on a phone and on paper, in the light and in the dark, without an error."""
 
-import json
-import os
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+from .browser import BROWSER, REASON, Browser
+from .looks import VIEWS, look
 
-# Runs in a page that holds the report in a frame of a given width: what sticks out, what drawings cut off.
-PROBE = """
-const frame = document.querySelector("iframe");
-frame.onload = () => {
-  const page = frame.contentDocument, width = page.documentElement.clientWidth;
-  page.querySelectorAll("details").forEach(each => each.open = true);
-  const label = each => each.tagName + " " + (each.getAttribute("aria-label") || each.textContent).trim().slice(0, 60);
-  const outside = [...page.body.querySelectorAll("*")].filter(each => !each.closest(".scroll, pre, svg")
-    && each.getBoundingClientRect().right > width + 0.5).map(label);
-  const cut = [], overlapping = [];
-  for (const drawing of page.querySelectorAll("svg")) {
-    const box = drawing.getBoundingClientRect();
-    const texts = [...drawing.querySelectorAll("text")].map(each => [each.textContent, each.getBoundingClientRect()]);
-    texts.forEach(([name, own], place) => {
-      if (own.left < box.left - 1 || own.right > box.right + 1 || own.top < box.top - 1 || own.bottom > box.bottom + 1)
-        cut.push(label(drawing) + ": " + name);
-      for (const [other, its] of texts.slice(place + 1)) {
-        const across = Math.min(own.right, its.right) - Math.max(own.left, its.left);
-        const down = Math.min(own.bottom, its.bottom) - Math.max(own.top, its.top);
-        // Line boxes are taller than their letters.
-        if (across > 1 && down > 0.35 * Math.min(own.height, its.height))
-          overlapping.push(label(drawing) + ": " + name + " / " + other);
-      }
-    });
-  }
-  const found = {width, scroll: page.documentElement.scrollWidth, outside, cut,
-    overlapping, drawings: page.querySelectorAll("svg").length,
-    paper: frame.contentWindow.getComputedStyle(page.body).backgroundColor};
-  document.querySelector("#found").textContent = JSON.stringify(found);
-};
-"""
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=REASON)
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (390, True)])
-def test_nothing_overflows(page: Path, tmp_path: Path, width: int, dark: bool) -> None:
-    probe = page.parent / f"probe-{width}-{dark}.html"
-    probe.write_text(
-        f'<body><iframe src="report.html" style="width:{width}px;height:900px;border:0"></iframe>'
-        f'<pre id="found"></pre><script>{PROBE}</script>'
-    )
-    try:
-        out, log = browse(probe, tmp_path, dark)
-    finally:
-        probe.unlink()
-    text = re.search(r'<pre id="found">(\{.*?\})</pre>', out, re.DOTALL)
-    assert text is not None, log
-    found = json.loads(text[1].replace("&amp;", "&").replace("&gt;", ">").replace("&lt;", "<"))
-    assert found["width"] == width and found["drawings"] > 20
-    assert found["scroll"] <= width, found["outside"]
-    assert found["outside"] == [] and found["cut"] == [] and found["overlapping"] == []
-    assert found["paper"] == ("rgb(21, 24, 28)" if dark else "rgb(253, 253, 252)")
-    assert [line for line in log.splitlines() if "CONSOLE" in line] == []
+@pytest.mark.parametrize(("width", "dark", "media"), VIEWS)
+def test_nothing_is_missing_and_nothing_overflows(
+    browser: Browser, page: Path, width: int, dark: bool, media: str
+) -> None:
+    found = look(browser, page, width, dark, media)
+    assert found["wrong"] == []
+    assert found["drawings"] > 20
+    assert found["ground"] == ("rgb(21, 24, 28)" if dark else "rgb(253, 253, 252)" if media == "screen" else WHITE)
 
 
-def browse(page: Path, folder: Path, dark: bool) -> tuple[str, str]:
-    """The page's elements after loading, and the browser's log with what the page wrote to the console."""
-    assert BROWSER is not None
-    command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-        "--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000",
-        f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--virtual-time-budget=10000", "--dump-dom",
-        page.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=True, env={**os.environ, "HOME": str(folder)}
-    )
-    return done.stdout, done.stderr
+def test_a_dark_screen_prints_on_white(browser: Browser, page: Path, tmp_path: Path) -> None:
+    found = look(browser, page, 680, True, "print")
+    assert found["wrong"] == [] and found["ground"] == WHITE
+    browser.pdf(tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+
+
+WHITE = "rgb(255, 255, 255)"
+FAULTS = {
+    "page wider than the window": '<div class="scroll" style="width: 2000px">wide</div>',
+    "outside": '<p style="position: relative; left: 1200px">far off</p>',
+    "not shown": '<p style="height: 0; overflow: hidden">hidden</p>',
+    "no drawing": "<figure><figcaption>none</figcaption></figure>",
+    "empty table": "<table><thead><tr><th>a</th></tr></thead><tbody></tbody></table>",
+    "broken image": '<img alt="lost" src="data:image/png;base64,AAAA">',
+    "no target": '<a href="#nowhere">there</a>',
+    "odd word": "<p>accuracy nan %</p>",
+    "cut": '<svg viewBox="0 0 100 50" width="300"><text x="90" y="20">cut off here</text></svg>',
+    "tiny": '<svg viewBox="0 0 2000 50" width="300"><text x="90" y="20" style="font-size: 8px">ab</text></svg>',
+    "overlap": '<svg viewBox="0 0 300 50" width="300"><text x="9" y="20">on</text><text x="12" y="22">two</text></svg>',
+    "contrast": '<p style="color: #999">pale</p>',
+    "console": "<script>console.error('broken')</script>",
+    "request": '<link rel="stylesheet" href="missing.css">',
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_would_be_found(browser: Browser, tmp_path: Path, kind: str) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(f"<!DOCTYPE html><title>t</title><body><h1>Page</h1>{FAULTS[kind]}</body>")
+    found = look(browser, page, 1280, False, "screen")["wrong"]
+    assert found and {each.split(":")[0].split(" ")[0] for each in found} <= {kind.split(" ")[0], "page", "console"}
+    assert any(each.startswith(kind) for each in found)
+
+
+def test_a_page_without_a_fault(browser: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<!DOCTYPE html><title>t</title><body><h1 id="a">Page</h1><a href="#a">top</a></body>')
+    assert look(browser, page, 1280, False, "screen")["wrong"] == []

@@ -39,6 +39,7 @@ def test_quantity(value: float, unit: str, text: str) -> None:
         (0.0504, [0.04625, 0.05457], "1/V", ("0.0504 V⁻¹", "0.0462 to 0.0546 V⁻¹")),
         (0.99999999996, [0.99999999986, 1.00000000006], "ohm", ("1.000000 Ω", "± 1.0 × 10⁻¹⁰ Ω")),
         (1.2e-10, None, "J", ("120.0 pJ", "–")),
+        (2.4567, [2.03, 2.90], "1/V^2", ("2.46 V⁻²", "2.03 to 2.90 V⁻²")),
     ],
 )
 def test_parameters_are_rounded_to_what_their_interval_tells(
@@ -46,6 +47,14 @@ def test_parameters_are_rounded_to_what_their_interval_tells(
 ) -> None:
     found = numbers.parameter({"value": value, "unit": unit, "interval": interval})
     assert tuple(each.replace(numbers.NBSP, " ") for each in found) == texts
+
+
+def test_a_parameter_of_many_values_is_its_range() -> None:
+    entry = {"value": [-0.0015227, 6.1e-05, 0.00010035], "unit": "V", "interval": None}
+    assert [each.replace(numbers.NBSP, " ") for each in numbers.parameter(entry)] == [
+        "3 values, −1.52 mV to 100 µV",
+        "–",
+    ]
 
 
 @pytest.mark.parametrize(
