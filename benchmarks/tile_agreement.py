@@ -34,13 +34,13 @@ from cosim.blocks import ramp_adc
 from cosim.blocks.domain import OutsideDomainWarning
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.datasets.digits import load_digits
-from cosim.networks.lstm import GATE_FUNCTIONS, GATES, StepRecord
+from cosim.networks.lstm import GATE_FUNCTIONS, GATES, StepRecord, lstm_network
 from cosim.networks.weights import shipped_weights
 from cosim.spice import SimulatorPool
-from cosim.studies.hardware import Hardware
 from cosim.studies.tile_agreement import TileComparison, compare_tile, joined
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import TileConfig
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.spice import SpiceTile
 
@@ -156,7 +156,7 @@ def real_inputs(models: dict[str, RampAdcModel]) -> Iterator[tuple[str, float, A
     """Gate, w_max, its weights, and what it was given at steps of the LSTM's run through test digits."""
     weights = shipped_weights("qat", BITS)
     hardware = Hardware(TileConfig(adc=models["sigmoid"].config), models)
-    network = hardware.lstm(weights, Fidelity.QUANTISED)
+    network = lstm_network(weights, hardware, Fidelity.QUANTISED)
     network.program(np.random.default_rng(0))
     records: list[StepRecord] = []
     network.forward(load_digits("test").sequences[:REAL_VECTORS], np.random.default_rng(0), records.append)

@@ -23,12 +23,12 @@ from cosim.blocks.ramp_adc.design import design_column
 from cosim.datasets.digits import load_digits
 from cosim.devices import load_device
 from cosim.files import sha256_of, write_atomically
+from cosim.networks.lstm import lstm_network
 from cosim.networks.weights import LstmWeights, shipped_weights, weights_file
 from cosim.provenance import plain, provenance
 from cosim.spice import SimulatorPool
 from cosim.studies.accuracy import ChipAccuracy, ladder, mean_interval, over_chips
 from cosim.studies.cosimulation import cosimulate, loop_rng
-from cosim.studies.hardware import Hardware
 from cosim.studies.statistics import paired_difference
 from cosim.studies.summaries import (
     accuracy_row,
@@ -38,6 +38,7 @@ from cosim.studies.summaries import (
     tile_v_read_summary,
 )
 from cosim.tiles.config import TileConfig
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import dac_codes
 from cosim.tiles.spice import SpiceTile
@@ -273,7 +274,7 @@ def _in_the_loop(run: _Run, hardware: Hardware, weights: LstmWeights) -> None:
 
 def _loop_tile(run: _Run, hardware: Hardware, weights: LstmWeights, inputs: NDArray[np.float64]) -> None:
     """Gate i of the loop once more, at the last step's inputs: its decks as files, and the whole tile over V_read."""
-    network = hardware.lstm(weights, Fidelity.SPICE)
+    network = lstm_network(weights, hardware, Fidelity.SPICE)
     network.program(loop_rng(run.options.seed))
     tile = network.tiles["i"]
     assert isinstance(tile, SpiceTile)

@@ -24,9 +24,10 @@ from cosim.compiled import compiled
 from cosim.errors import CosimError
 from cosim.networks.weights import GATE_FUNCTIONS, GATES, LstmWeights
 from cosim.tiles.group import forward_all
-from cosim.tiles.protocol import Tile
+from cosim.tiles.hardware import Hardware
+from cosim.tiles.protocol import Fidelity, Tile
 
-__all__ = ["GATES", "GATE_FUNCTIONS", "LstmNetwork", "LstmWeights", "StepRecord"]
+__all__ = ["GATES", "GATE_FUNCTIONS", "LstmNetwork", "LstmWeights", "StepRecord", "lstm_network"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,19 @@ class LstmNetwork:
     def predict(self, sequences: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
         """Class of each sequence, shape (batch,): the largest logit."""
         return np.argmax(self.forward(sequences, rng), axis=1).astype(np.int64)
+
+
+def lstm_network(
+    weights: LstmWeights, hardware: Hardware, fidelity: Fidelity | str | Mapping[str, Fidelity | str]
+) -> LstmNetwork:
+    """An LSTM on tiles of this hardware; `fidelity` for all gates or gate by gate. Size and w_max are the weights'.
+
+    Raises CosimError where a gate is larger than any tile can be.
+    """
+    _, rows, columns = weights.gates.shape
+    chosen = fidelity if isinstance(fidelity, Mapping) else dict.fromkeys(GATES, fidelity)
+    size = {"inputs": rows, "outputs": columns, "w_max": weights.metadata.w_max}
+    return LstmNetwork(weights, {gate: hardware.build(GATE_FUNCTIONS[gate], chosen[gate], **size) for gate in GATES})
 
 
 @compiled()

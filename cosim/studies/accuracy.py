@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cosim.networks.lstm import LstmNetwork, LstmWeights
+from cosim.networks.lstm import LstmNetwork, LstmWeights, lstm_network
 from cosim.progress import progress
 from cosim.seeds import stream
-from cosim.studies.hardware import Hardware
 from cosim.tiles.config import Nonidealities
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 
 CONFIDENCE = 0.95
@@ -88,7 +88,7 @@ def over_chips(
     Chip n and its read noise depend on the seed and n alone, not on the switches: settings are compared on the same
     chips.
     """
-    network = hardware.lstm(weights, fidelity)
+    network = lstm_network(weights, hardware, fidelity)
     rows = []
     with progress(label, chips) as advance:
         for child in stream(seed, "accuracy: chips").spawn(chips):

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.functions import get_function
-from cosim.networks.lstm import GATE_FUNCTIONS, GATES, LstmWeights, StepRecord
+from cosim.networks.lstm import GATE_FUNCTIONS, GATES, LstmWeights, StepRecord, lstm_network
 from cosim.progress import progress
 from cosim.seeds import stream
-from cosim.studies.hardware import Hardware
 from cosim.studies.statistics import wilson_interval
 from cosim.tiles.agreement import Agreement, agreement
 from cosim.tiles.behavioural import BehaviouralTile
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import encode
 from cosim.tiles.spice import SpiceTile
@@ -80,10 +80,10 @@ def cosimulate(
     for_chip = loop_rng(seed)
     unused = np.random.default_rng(0)
     started = time.perf_counter()
-    in_spice = hardware.lstm(weights, Fidelity.SPICE)
+    in_spice = lstm_network(weights, hardware, Fidelity.SPICE)
     in_spice.program(for_chip)
     quiet = hardware.with_nonidealities(hardware.nonidealities.quiet())
-    in_model = quiet.lstm(weights, Fidelity.BEHAVIOURAL)
+    in_model = lstm_network(weights, quiet, Fidelity.BEHAVIOURAL)
     spice_tiles: dict[str, SpiceTile] = {}
     model_tiles: dict[str, BehaviouralTile] = {}
     for gate in GATES:

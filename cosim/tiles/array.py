@@ -48,12 +48,15 @@ class ProgrammedArray:
 
     Attributes
     ----------
-    matrix: of shape (inputs, outputs), in the unit of the results: what multiplies the inputs; the first power.
+    matrix: of shape (inputs, bit lines), in the unit of the results: what multiplies the inputs; the first power.
     overlap: the same, what multiplies o of `crossbar.pulse_width`; None but of sinh cells at pulse-width inputs.
     odd_powers: the coefficients of `crossbar.sinh` in place of the two; None but of sinh cells at amplitudes.
-    cell_results: what each cell alone brings at full scale, for its noise; (2 inputs, outputs), in that unit too.
+    cell_results: what each cell alone brings at full scale, for its noise; (word lines of inputs, bit lines), in that
+        unit too.
     limits: lowest and highest result that an amplifier can hold, in that unit; infinite without amplifiers.
-    passed_on: what each output (column) loses of that by which another (row) is beyond, (outputs, outputs).
+    passed_on: what each bit line (column) loses of that by which another (row) is beyond, (bit lines, bit lines).
+
+    Of inputs and bit lines that are used; what else is in the array loads the wires only.
     """
 
     matrix: NDArray[Any]
@@ -64,7 +67,7 @@ class ProgrammedArray:
     passed_on: NDArray[Any]
 
     def mac(self, values: NDArray[Any]) -> NDArray[Any]:
-        """MAC results (batch, outputs) of `values` (batch, inputs) within -1 .. 1, in the unit of the matrix.
+        """MAC results (batch, bit lines) of `values` (batch, inputs) within -1 .. 1, in the unit of the matrix.
 
         In the precision of both: float32 where `single` made the array so.
         """
@@ -100,7 +103,7 @@ def program_array(
     amplifier: bool,
     unit: float = 1.0,
 ) -> ProgrammedArray:
-    """The array of conductances `cells`, shape (2 inputs, outputs) [S], behind its integrators.
+    """The array of conductances `cells`, shape (word lines, bit lines) [S], behind its integrators.
 
     Parameters
     ----------
@@ -122,16 +125,21 @@ def program_array(
     through = (row, column, driver, clamp + ground)
     overlap = odd_powers = None
     if law == "linear":
-        matrix = _pairs(effective_conductance(cells, *through) * scale)
+        matrix = _used(effective_conductance(cells, *through) * scale, config)
     elif config.input_mode == "pulse width":
-        matrix, overlap = _pairs(pulse_width_conductances(cells, *through, v_0=v_0, v_g=v_g, v_read=v_read) * scale)
+        both = pulse_width_conductances(cells, *through, v_0=v_0, v_g=v_g, v_read=v_read) * scale
+        matrix, overlap = _used(both, config)
+        overlap *= config.inputs / (config.inputs + config.idle_inputs)  # its mean is over all inputs of the array
     else:
         odd = odd_power_coefficients(cells, *through, v_0=v_0, v_g=v_g, v_read=v_read)
-        odd_powers = _of_inputs(odd, v_read, scale)
+        odd_powers = _of_inputs(odd, v_read, scale, config)
         matrix = odd_powers.matrices[: config.inputs]
     reaching = attenuation(np.ascontiguousarray(own.T[:, ::-1]), column, clamp + ground)[:, ::-1].T
     alone = own * attenuation(own, row, driver) * reaching * scale
-    return ProgrammedArray(matrix, overlap, odd_powers, alone, limits, passed_on)
+    used, lines = config.lines_per_input * config.idle_inputs, config.bit_lines
+    return ProgrammedArray(
+        matrix, overlap, odd_powers, alone[used:, :lines], limits, np.ascontiguousarray(passed_on[:lines, :lines])
+    )
 
 
 def _passed_on(clamps: Array) -> Array:
@@ -173,27 +181,31 @@ def column_conductances(
     return np.asarray(linear * (1.0 - EDGE / width * (1.0 - math.tanh(half) / half)))
 
 
-def _of_inputs(odd: OddPowers, v_read: float, scale: float) -> OddPowers:
+def _of_inputs(odd: OddPowers, v_read: float, scale: float, config: TileConfig) -> OddPowers:
     """Of inputs x in place of word lines' voltages, +x V_read and -x V_read of a pair; `scale` as of the matrix, the
     unit of the results for each siemens.
 
     Both lines of a pair take the place along their bit lines (r of `OddPowers`) that lies between them.
     """
-    rows = len(odd.matrices) // 2
-    first, third = _pairs(odd.matrices[:rows]), _pairs(odd.matrices[rows:])
-    squares = (odd.word_lines[:4, 0::2] + odd.word_lines[:4, 1::2]) * v_read**2
-    place = (odd.word_lines[4, 0::2] + odd.word_lines[4, 1::2]) / 2.0
-    mean = (odd.word_lines[5, 0::2] - odd.word_lines[5, 1::2]) * scale
+    rows, lines, used = len(odd.matrices) // 2, config.lines_per_input, config.bit_lines
+    first, third = _used(odd.matrices[:rows], config), _used(odd.matrices[rows:], config)
+    plus, minus = odd.word_lines[:, 0::lines], odd.word_lines[:, 1::lines]
+    if lines == 2:
+        together = np.concatenate((plus[:4] + minus[:4], (plus[4:5] + minus[4:5]) / 2.0, plus[5:] - minus[5:]))
+    else:
+        together = plus
+    word_lines = together[:, config.idle_inputs :] * np.array([v_read**2] * 4 + [1.0, scale])[:, None]
     # y is in the unit of the results too: a current times scale / v_read; g and g' are plain numbers.
-    bit_lines = odd.bit_lines * np.array([1.0, 1.0, (v_read / scale) ** 2])[:, None]
+    bit_lines = odd.bit_lines[:, :used] * np.array([1.0, 1.0, (v_read / scale) ** 2])[:, None]
     return OddPowers(
-        np.concatenate((first * scale, third * (scale * v_read**2))),
-        np.concatenate((squares, place[None], mean[None])),
-        bit_lines,
-        odd.kappa * v_read**2,
+        np.concatenate((first * scale, third * (scale * v_read**2))), word_lines, bit_lines, odd.kappa * v_read**2
     )
 
 
-def _pairs(rows: Array) -> Array:
-    """Of inputs, from (..., 2 inputs, outputs): an input is +x on one word line of its pair and -x on the other."""
-    return rows[..., 0::2, :] - rows[..., 1::2, :]
+def _used(rows: Array, config: TileConfig) -> Array:
+    """Of inputs and bit lines that are used, from (..., word lines, bit lines) of the array.
+
+    An input of a differential tile is +x on one word line of its pair and -x on the other.
+    """
+    inputs = rows if config.lines_per_input == 1 else rows[..., 0::2, :] - rows[..., 1::2, :]
+    return np.ascontiguousarray(inputs[..., config.idle_inputs :, : config.bit_lines])

@@ -34,7 +34,7 @@ from cosim.devices import Device
 from cosim.errors import CosimError
 from cosim.tiles.array import column_conductances, program_array
 from cosim.tiles.chip import TileChip, draw_tile_chip
-from cosim.tiles.config import Nonidealities, TileConfig, check_batch, check_inputs
+from cosim.tiles.config import Nonidealities, TileConfig, check_batch, check_inputs, corrected
 from cosim.tiles.kernels import activations, make_levels
 from cosim.tiles.model_error import ModelFormError, error_rng
 from cosim.tiles.quantise import TIE, dac_codes, dac_values, full_scale
@@ -148,8 +148,10 @@ class BehaviouralTile:
             unit=self.model.mac_gain(),
         )  # fmt: skip
         noise = self.array.cell_results * self.device.read_noise
-        self._noise_squares = noise[0::2] ** 2 + noise[1::2] ** 2
-        self.thresholds = np.ascontiguousarray(np.broadcast_to(self._thresholds(chip), (self.outputs, adc.thresholds)))
+        squares = noise**2
+        self._noise_squares = squares[0::2] + squares[1::2] if self.config.lines_per_input == 2 else squares
+        lines = (self.config.bit_lines, adc.thresholds)
+        self.thresholds = np.ascontiguousarray(np.broadcast_to(self._thresholds(chip), lines))
         if self.model_error is not None:
             if for_error is None:
                 raise CosimError("a tile with a model-form error draws it with the chip: a generator is needed")
@@ -166,7 +168,9 @@ class BehaviouralTile:
 
     @property
     def matrix(self) -> Array:
-        """What multiplies the inputs (inputs, outputs), in units of the network; of sinh cells its linear part."""
+        """What multiplies the inputs (inputs, bit lines), in units of the network; of sinh cells its linear part.
+
+        A correction column's pedestal is in all bit lines."""
         return self.array.matrix
 
     @property
@@ -185,7 +189,7 @@ class BehaviouralTile:
         return replace(column, ramp=ramp, bias=bias)
 
     def _thresholds(self, chip: TileChip) -> Array:
-        """Thresholds of each column in units of the MAC result, shape (outputs, thresholds) or (1, thresholds)."""
+        """Thresholds of each column in units of the MAC result, shape (bit lines, thresholds) or (1, thresholds)."""
         on, model, column = self.nonidealities, self.model, self._column(chip)
         mean = model.value("offset_mean")
         offsets = chip.offsets if on.comparator_offset else np.full(1, mean)
@@ -215,7 +219,7 @@ class BehaviouralTile:
         return on.read_noise or on.adc_noise or (self.model_error is not None and self.model_error.mac_conversion > 0)
 
     def mac(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
-        """MAC results as the comparators see them, in units of the network, shape (batch, outputs), in float64.
+        """MAC results as the comparators see them, in units of the network, shape (batch, bit lines), in float64.
 
         With read noise where it is on: of the distribution that `codes` draws from, not the same numbers.
         """
@@ -237,14 +241,14 @@ class BehaviouralTile:
         return np.asarray(self._levels[np.arange(self.inputs), codes + full_scale(bits)])
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.integer[Any]]:
-        """ADC codes (batch, outputs); uint8 up to 8 bits."""
+        """ADC codes (batch, bit lines), that of a correction column last; uint8 up to 8 bits."""
         if self._exact:
             return self.converter.codes(self.array.mac(self._values(inputs)))
         if self.chip is None:
             raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         batch = check_batch(inputs, self.config)
         key = draw_key(rng) if self.noisy else None
-        codes = np.empty((len(batch), self.outputs), dtype=self.converter.dtype)
+        codes = np.empty((len(batch), self.config.bit_lines), dtype=self.converter.dtype)
         rows = PIECE // self.converter.rows * self.converter.rows
         firsts = range(0, len(batch), rows)
 
@@ -276,4 +280,5 @@ class BehaviouralTile:
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) that the codes stand for."""
         function = self.model.function
-        return activations(self.codes(inputs, rng), function.low, function.high, self.config.adc.bits)
+        results = activations(self.codes(inputs, rng), function.low, function.high, self.config.adc.bits)
+        return corrected(results, self.config)

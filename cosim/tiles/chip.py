@@ -24,9 +24,9 @@ class TileChip:
 
     Attributes
     ----------
-    targets, conductances: of the array, shape (2 inputs, outputs) [S].
-    adc: its ramp column and the mismatch of its comparators, one a column.
-    offsets: static offset of each column's comparator [V], shape (outputs,).
+    targets, conductances: of the whole array, shape (word lines, bit lines) [S].
+    adc: its ramp column and the mismatch of its comparators, one a converted bit line.
+    offsets: static offset of each of these comparators [V], shape (bit lines,).
     dac: what each DAC code -N .. N of each input really makes, in units of the network (ideal: code / N), shape
         (inputs, 2 N + 1); None where all are ideal.
     """
@@ -51,8 +51,9 @@ def draw_tile_chip(
     for_array, for_adc, for_offsets, for_dac = rng.spawn(4)
     targets = conductance_targets(weights, config)
     design = design_column(config.adc, device)
-    adc = draw_chip(config.adc, design, device, config.outputs, for_adc)
-    offsets = np.full(config.outputs, np.nan) if model is None else model.draw_offsets(config.outputs, for_offsets)
+    adc = draw_chip(config.adc, design, device, config.bit_lines, for_adc)
+    lines = config.bit_lines
+    offsets = np.full(lines, np.nan) if model is None else model.draw_offsets(lines, for_offsets)
     return TileChip(targets, program(targets, device, for_array), adc, offsets, draw_dac(config, for_dac))
 
 

@@ -15,12 +15,15 @@ from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.devices import Device, load_device
 from cosim.errors import CosimError
-from cosim.tiles.quantise import quantise_weights
+from cosim.tiles.quantise import full_scale, weight_codes
 
 Array = NDArray[np.float64]
 
 InputMode = Literal["pulse width", "amplitude"]
 """What of a word line's pulse stands for the input; the other is that of full scale."""
+
+Signs = Literal["differential", "unipolar", "offset"]
+"""How weights get a sign in cells that have none."""
 
 SETTLING = 10e-9  # [s] between the longest input pulse and the conversion, for the virtual grounds to return
 
@@ -28,11 +31,34 @@ SETTLING = 10e-9  # [s] between the longest input pulse and the conversion, for 
 class TileConfig(BlockConfig):
     """DAC + crossbar + ramp ADC. The blocks' own settings are the tables `crossbar` and `adc`.
 
-    The crossbar takes two word lines an input and one bit line an output; its `rows` and `columns` are set from these.
+    Signs are made in one of three ways (see `blocks.crossbar.mapping`):
+
+    * "differential": two word lines an input, +x and -x; w = (G+ - G-) / S, S = (G_max - G_min) / w_max.
+    * "unipolar": one word line an input, weights 0 .. w_max, w = (G - G_min) / S. One more bit line, the correction
+      column, holds cells of weight zero; its result is converted like the others and subtracted digitally.
+    * "offset": the same for weights -w_max .. w_max, so that the middle of the window stands for zero and
+      S = (G_max - G_min) / (2 w_max).
+
+    The crossbar's `rows` and `columns` are set from these.
     """
 
-    inputs: int = Field(41, ge=1, le=512, description="inputs, the bias included; two word lines each")
+    inputs: int = Field(41, ge=1, le=512, description="inputs, the bias included; one or two word lines each")
     outputs: int = Field(32, ge=1, le=512, description="outputs; one bit line and one converter each")
+    array_inputs: int | None = Field(
+        None, ge=1, le=512,
+        description="inputs that the array has room for; the unused ones lie away from the clamps, on word lines at"
+        " rest, their cells at G_min; default: as many as are used",
+    )  # fmt: skip
+    array_outputs: int | None = Field(
+        None, ge=1, le=512,
+        description="outputs that the array has room for; the bit lines of the unused ones lie away from the drivers,"
+        " are clamped and not converted; default: as many as are used",
+    )  # fmt: skip
+    signs: Signs = Field(
+        "differential",
+        description="how weights get their sign: pairs of word lines, or a correction column for weights 0 .. w_max"
+        " (unipolar) or -w_max .. w_max (offset)",
+    )
     dac_bits: int = Field(5, ge=2, le=8, description="bits of the input pulses' width or amplitude, sign included")
     dac_sigma: float = Field(
         0.0,
@@ -41,7 +67,9 @@ class TileConfig(BlockConfig):
         description="standard deviation of the static error of each level of each input's DAC, drawn a chip [LSB of"
         " the DAC]; 0: pulses as long as they should be",
     )
-    weight_bits: int = Field(5, ge=2, le=8, description="levels a weight is programmed to, sign included")
+    weight_bits: int = Field(
+        5, ge=2, le=8, description="levels a weight is programmed to, the sign included where weights have one"
+    )
     w_max: float = Field(2.0, gt=0, le=1e3, description="weight that a whole conductance window stands for")
     law: CellKind = Field("linear", description="law of the current of all cells, those of the ramp column included")
     input_mode: InputMode = Field(
@@ -59,6 +87,63 @@ class TileConfig(BlockConfig):
             )  # fmt: skip
         return self
 
+    @model_validator(mode="after")
+    def _sizes_and_signs_fit(self) -> TileConfig:
+        for used, room in (("inputs", self.array_inputs), ("outputs", self.array_outputs)):
+            if room is not None and room < getattr(self, used):
+                raise CosimError(
+                    f"the array has no room for the tile's {used}", key=f"array_{used}", value=room,
+                    allowed=f"{getattr(self, used)} or more",
+                )  # fmt: skip
+        if self.signs != "differential" and self.adc.function != "linear":
+            raise CosimError(
+                "the correction column is subtracted after the conversion, which must be linear then",
+                key="signs", value=self.signs, allowed="differential, or the function linear",
+            )  # fmt: skip
+        return self
+
+    @property
+    def lines_per_input(self) -> int:
+        """Word lines of an input."""
+        return 2 if self.signs == "differential" else 1
+
+    @property
+    def bit_lines(self) -> int:
+        """Bit lines that are converted: the outputs, and the correction column behind them where there is one."""
+        return self.outputs + (self.signs != "differential")
+
+    @property
+    def idle_inputs(self) -> int:
+        """Inputs of the array that are not used; they come first."""
+        return (self.array_inputs or self.inputs) - self.inputs
+
+    @property
+    def levels(self) -> int:
+        """Largest code of a weight: 2^(b-1) - 1, and 2^b - 1 of weights without a sign."""
+        return 2**self.weight_bits - 1 if self.signs == "unipolar" else full_scale(self.weight_bits)
+
+    @property
+    def w_low(self) -> float:
+        """The lowest weight, -w_max or 0."""
+        return 0.0 if self.signs == "unipolar" else -self.w_max
+
+    @property
+    def siemens(self) -> float:
+        """S: conductance that a weight of one takes [S]."""
+        window = self.device.g_max - self.device.g_min
+        return window / (2.0 * self.w_max if self.signs == "offset" else self.w_max)
+
+    @property
+    def g_zero(self) -> float:
+        """Conductance of a cell that stands for the weight zero [S]."""
+        device = self.device
+        return (device.g_min + device.g_max) / 2.0 if self.signs == "offset" else device.g_min
+
+    @property
+    def pedestal(self) -> float:
+        """What g_zero adds to every weight of a bit line, g_zero / S; the converters must have room for it."""
+        return 0.0 if self.signs == "differential" else self.g_zero / self.siemens
+
     @property
     def device(self) -> Device:
         """The device of array and ramp column."""
@@ -69,8 +154,8 @@ class TileConfig(BlockConfig):
         """The crossbar of this tile's size, with the ADC's V_CLP, V_read and device."""
         return self.crossbar.model_copy(
             update={
-                "rows": 2 * self.inputs,
-                "columns": self.outputs,
+                "rows": self.lines_per_input * (self.array_inputs or self.inputs),
+                "columns": (self.array_outputs or self.outputs) + self.bit_lines - self.outputs,
                 "v_clp": self.adc.v_clp,
                 "v_read": self.adc.v_read,
                 "device": self.adc.device,
@@ -124,21 +209,35 @@ class Nonidealities:
 def input_pulse(config: TileConfig) -> float:
     """Length of a full-scale input pulse [s]; with amplitude inputs that of all.
 
-    The MAC result must come out in the volts that the ramp takes for it: V_read T G_window / (C_fb w_max) = alpha, so
-    T = (alpha / V_read) C_fb w_max / (G_max - G_min); V_read cancels.
+    The MAC result must come out in the volts that the ramp takes for it: V_read T S / C_fb = alpha, S the conductance
+    of a weight of one, so T = (alpha / V_read) C_fb / S; V_read cancels.
     """
-    device = config.device
-    return (
-        design_column(config.adc, device).gain_per_volt * config.adc.c_fb * config.w_max / (device.g_max - device.g_min)
-    )
+    return design_column(config.adc, config.device).gain_per_volt * config.adc.c_fb / config.siemens
 
 
 def conductance_targets(weights: Array, config: TileConfig) -> Array:
-    """Conductances [S] of shape (2 inputs, outputs) for weights of shape (inputs, outputs).
+    """Conductances [S] of the whole array, (word lines, bit lines), for weights of shape (inputs, outputs).
 
-    A positive weight raises the cell of row 2 i above G_min, a negative one that of row 2 i + 1. Raises CosimError for
-    a wrong shape, for values that are not finite, and for weights beyond w_max: the window cannot hold them.
+    Of a differential pair a positive weight raises the first cell above G_min, a negative one the second. Raises
+    CosimError for a wrong shape, for values that are not finite, and for weights that the window cannot hold.
     """
+    weights = check_weights(weights, config)
+    device, lines = config.device, config.lines_per_input
+    levels = weight_levels(weights, config) * (config.w_max / config.levels)
+    targets = np.full((config.array.rows, config.array.columns), device.g_min)
+    used = targets[lines * config.idle_inputs :, : config.bit_lines]
+    if config.signs == "differential":
+        rise = np.abs(levels) * config.siemens
+        used[0::2] += np.where(levels > 0, rise, 0.0)
+        used[1::2] += np.where(levels < 0, rise, 0.0)
+    else:
+        used[:] = config.g_zero
+        used[:, : config.outputs] += levels * config.siemens
+    return np.clip(targets, device.g_min, device.g_max)
+
+
+def check_weights(weights: Array, config: TileConfig) -> Array:
+    """Weights (inputs, outputs) as float64; CosimError where `conductance_targets` raises one."""
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (config.inputs, config.outputs):
         raise CosimError(
@@ -148,19 +247,21 @@ def conductance_targets(weights: Array, config: TileConfig) -> Array:
         raise CosimError(
             "weights must be finite numbers", key="weights", value=float(weights[~np.isfinite(weights)][0])
         )
-    largest = weights.flat[np.abs(weights).argmax()]
-    if abs(largest) > config.w_max * (1 + 1e-6):
+    room = 1e-6 * config.w_max
+    beyond = np.maximum(weights - config.w_max, config.w_low - weights)
+    if beyond.max() > room:
         raise CosimError(
-            "this weight does not fit the conductance window", key="weights", value=float(largest),
-            allowed=f"-{config.w_max:g} to {config.w_max:g} (w_max)",
+            "this weight does not fit the conductance window", key="weights",
+            value=float(weights.flat[beyond.argmax()]), allowed=f"{config.w_low:g} to {config.w_max:g} (w_max)",
         )  # fmt: skip
-    device = config.device
-    levels = quantise_weights(weights, config.weight_bits, config.w_max)
-    rise = np.abs(levels) / config.w_max * (device.g_max - device.g_min)
-    targets = np.full((2 * config.inputs, config.outputs), device.g_min)
-    targets[0::2] += np.where(levels > 0, rise, 0.0)
-    targets[1::2] += np.where(levels < 0, rise, 0.0)
-    return targets
+    return weights
+
+
+def weight_levels(weights: Array, config: TileConfig) -> NDArray[np.float64]:
+    """Codes of weights that fit, whole numbers of w_max / `levels`."""
+    if config.signs == "unipolar":
+        return np.asarray(np.clip(np.rint(weights / config.w_max * config.levels), 0, config.levels))
+    return weight_codes(weights, config.weight_bits, config.w_max).astype(np.float64)
 
 
 def check_inputs(inputs: NDArray[np.floating], config: TileConfig) -> Array:
@@ -179,3 +280,10 @@ def check_batch(inputs: NDArray[np.floating], config: TileConfig) -> NDArray[np.
     if not np.isfinite(values).all():
         raise CosimError("inputs must be finite numbers", key="inputs")
     return values
+
+
+def corrected(results: Array, config: TileConfig) -> Array:
+    """Results (batch, outputs) of the converted bit lines (batch, bit lines): less those of the correction column."""
+    if config.signs == "differential":
+        return results
+    return np.asarray(results[:, : config.outputs] - results[:, config.outputs :])

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.conversion import Converter
 from cosim.errors import CosimError
-from cosim.tiles.config import TileConfig, check_batch, check_inputs, conductance_targets
+from cosim.tiles.config import TileConfig, check_batch, check_inputs, check_weights, corrected, weight_levels
 from cosim.tiles.kernels import activations, make_codes
-from cosim.tiles.quantise import TIE, full_scale, weight_codes
+from cosim.tiles.quantise import TIE, full_scale
 
 Array = NDArray[np.float64]
 
@@ -32,8 +32,7 @@ class IdealTile:
     def program(self, weights: Array, rng: np.random.Generator) -> None:
         """Take the weights, shape (inputs, outputs); nothing is drawn."""
         del rng
-        conductance_targets(weights, self.config)  # a weight that no chip could hold is refused here too
-        self._weights = np.array(weights, dtype=np.float64)
+        self._weights = check_weights(weights, self.config).copy()  # what no chip could hold is refused here too
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) of inputs (batch, inputs)."""
@@ -51,19 +50,24 @@ class QuantisedTile:
         self.inputs, self.outputs = config.inputs, config.outputs
         self._function = config.adc.activation
         stairs = config.adc.staircase
-        grid = full_scale(config.dac_bits) * full_scale(config.weight_bits) / config.w_max
-        thresholds = np.tile((stairs.thresholds + TIE) * grid, (config.outputs, 1))
+        grid = full_scale(config.dac_bits) * config.levels / config.w_max
+        thresholds = np.tile((stairs.thresholds + TIE) * grid, (config.bit_lines, 1))
         self._converter = Converter(thresholds, stairs)
-        self._weights: NDArray[np.float32] | None = None
+        self._weights: NDArray[Any] | None = None
 
     def program(self, weights: Array, rng: np.random.Generator) -> None:
         """Take the weights, shape (inputs, outputs), to the nearest levels; nothing is drawn."""
         del rng
-        conductance_targets(weights, self.config)
-        self._weights = weight_codes(weights, self.config.weight_bits, self.config.w_max).astype(np.float32)
+        config = self.config
+        codes = weight_levels(check_weights(weights, config), config)
+        if config.signs == "differential":
+            self._weights = codes.astype(np.float32)
+        else:
+            zero = config.pedestal * config.levels / config.w_max
+            self._weights = zero + np.concatenate((codes, np.zeros((config.inputs, 1))), axis=1)
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.integer[Any]]:
-        """ADC codes (batch, outputs)."""
+        """ADC codes (batch, bit lines), that of the correction column last."""
         del rng
         if self._weights is None:
             raise CosimError("the tile is not programmed; call its program(weights, rng) first")
@@ -72,4 +76,5 @@ class QuantisedTile:
 
     def forward(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> Array:
         """Activations (batch, outputs) that the codes stand for."""
-        return activations(self.codes(inputs, rng), self._function.low, self._function.high, self.config.adc.bits)
+        results = activations(self.codes(inputs, rng), self._function.low, self._function.high, self.config.adc.bits)
+        return corrected(results, self.config)

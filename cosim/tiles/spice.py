@@ -32,9 +32,9 @@ from cosim.blocks.sources import pwl
 from cosim.errors import CosimError
 from cosim.spice import Deck, Result, SimulatorPool, Tolerances, default_pool
 from cosim.tiles.chip import TileChip, draw_tile_chip, with_offsets
-from cosim.tiles.config import SETTLING, TileConfig, check_inputs, input_pulse
+from cosim.tiles.config import SETTLING, TileConfig, check_inputs, corrected, input_pulse
 from cosim.tiles.conversation import Conversation, hold
-from cosim.tiles.quantise import dac_codes, decode, encode, full_scale
+from cosim.tiles.quantise import dac_codes, decode, full_scale
 from cosim.units import format_si
 
 Array = NDArray[np.float64]
@@ -99,8 +99,8 @@ class SpiceTile:
         self._check_dac(chip)
         deck = offset_deck(self.config.adc, chip.adc.names, chip.adc.mismatch)
         result = self._good(self.pool.run([deck])[0])
-        offsets = [float(result[f"v(in{number})"][0]) - self.config.adc.v_clp for number in range(self.outputs)]
-        self.chip = with_offsets(chip, np.array(offsets))
+        trips = [float(result[f"v(in{number})"][0]) for number in range(self.config.bit_lines)]
+        self.chip = with_offsets(chip, np.array(trips) - self.config.adc.v_clp)
 
     def _check_dac(self, chip: TileChip) -> None:
         if chip.dac is None or self.config.input_mode != "pulse width":
@@ -121,14 +121,14 @@ class SpiceTile:
         return hold({"": self.converse(inputs)}, self.pool)[""]
 
     def codes(self, inputs: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
-        """ADC codes (batch, outputs)."""
-        function = self.config.adc.activation
-        return encode(self.forward(inputs, rng), function.low, function.high, self.config.adc.bits)
+        """ADC codes (batch, bit lines), that of a correction column last."""
+        del rng
+        return hold({"": self._convert(inputs)}, self.pool)[""].astype(np.int64)
 
     def at_v_reads(self, inputs: NDArray[np.floating], v_reads: Sequence[float]) -> tuple[Array, NDArray[np.int64]]:
         """The chip at other read voltages: MAC results in units of the network, and codes.
 
-        Both of shape (v_reads, batch, outputs). Everything else stays, the lengths of the pulses included.
+        Both of shape (v_reads, batch, bit lines). Everything else stays, the lengths of the pulses included.
         """
         tiles = []
         for v_read in v_reads:
@@ -139,7 +139,7 @@ class SpiceTile:
         return _measure(tiles, inputs)
 
     def measure(self, inputs: NDArray[np.floating]) -> tuple[Array, NDArray[np.int64]]:
-        """MAC results in units of the network, and codes; both of shape (batch, outputs)."""
+        """MAC results in units of the network, and codes; both of shape (batch, bit lines)."""
         macs, codes = _measure([self], inputs)
         return macs[0], codes[0]
 
@@ -148,14 +148,19 @@ class SpiceTile:
 
         Several tiles can so share one run of the worker pool (`cosim.tiles.group`).
         """
+        codes = yield from self._convert(inputs)
+        function = self.config.adc.activation
+        return corrected(decode(codes, function.low, function.high, self.config.adc.bits), self.config)
+
+    def _convert(self, inputs: NDArray[np.floating]) -> Conversation:
+        """The same, returning codes, whole numbers in float64."""
         if self.chip is None:
             raise CosimError("the tile is not programmed; call its program(weights, rng) first")
         codes = dac_codes(check_inputs(inputs, self.config), self.config.dac_bits)
         macs = [self._mac(self._good(result)) for result in (yield [self.array_deck(row) for row in codes])]
         results = iter((yield [deck for mac in macs for deck in self.ramp_decks(mac)]))
-        adc_codes = np.array([self._codes(results) for _ in macs]).reshape(-1, self.outputs)
-        function = self.config.adc.activation
-        return decode(adc_codes, function.low, function.high, self.config.adc.bits)
+        adc_codes = [self._codes(results) for _ in macs]
+        return np.array(adc_codes, dtype=np.float64).reshape(-1, self.config.bit_lines)
 
     def array_deck(self, codes: NDArray[np.int64]) -> Deck:
         """Input pulses, array and integrators; keeps each integrator's voltage at the end. `codes` (inputs,)."""
@@ -163,44 +168,50 @@ class SpiceTile:
         adc, chip = self.config.adc, self.chip
         longest, top = input_pulse(self.config), full_scale(self.config.dac_bits)
         by_width = self.config.input_mode == "pulse width"
+        word_lines, idle = self.config.lines_per_input, self.config.idle_inputs
+        columns = self.config.array.columns
         lines = [models_text(adc), f"Vclp clp 0 {adc.v_clp:.9g}"]
         lines.append("Vrst rst 0 " + pwl([(0, SWITCH_ON), (RESET_END - 2 * EDGE, SWITCH_ON), (RESET_END - EDGE, 0)]))
         for number, code in enumerate(codes.tolist()):
             share = code / top if chip.dac is None else float(chip.dac[number, code + top])
             width, height = (abs(share) * longest, np.sign(share)) if by_width else (longest, share)
-            for side, sign in ((0, -1), (1, 1)):  # an input below V_CLP raises the inverting integrator
+            # An input below V_CLP raises the inverting integrator.
+            for side, sign in enumerate((-1, 1)[:word_lines], word_lines * (idle + number)):
                 level = adc.v_clp + sign * height * adc.v_read
                 drive = pwl([(0.0, adc.v_clp), *pulse(RESET_END, width, adc.v_clp, level)])
-                lines.append(f"Vin{2 * number + side} r{2 * number + side} 0 {drive if code else adc.v_clp}")
+                lines.append(f"Vin{side} r{side} 0 {drive if code else adc.v_clp}")
+        lines += [f"Vin{line} r{line} 0 {adc.v_clp}" for line in range(word_lines * idle)]
         lines.append(array_lines(chip.conductances, self.config.array, self.law, sinh_as="diodes"))
-        lines += [integrator_line(f"int{column}", f"c{column}", f"o{column}", adc) for column in range(self.outputs)]
+        lines += [integrator_line(f"int{column}", f"c{column}", f"o{column}", adc) for column in range(columns)]
         end = RESET_END + longest + SETTLING
         return Deck(
             f"tile {self.inputs} x {self.outputs}: array and integrators",
             "\n".join(lines),
             (f".tran {longest / 50:.9g} {end:.12g} uic",),
-            tuple(f"v(o{column})" for column in range(self.outputs)),
+            tuple(f"v(o{column})" for column in range(self.config.bit_lines)),
             Tolerances(**{**TRANSIENT.__dict__, "temperature": adc.temperature}),
             (end,),
         )
 
     def ramp_decks(self, mac: Array) -> list[Deck]:
-        """The decks that convert MAC voltages (outputs,) [V], `columns_a_deck` columns each."""
+        """The decks that convert MAC voltages (bit lines,) [V], `columns_a_deck` columns each."""
         return [self.ramp_deck(mac, columns) for columns in self._groups()]
 
     def _groups(self) -> list[range]:
         """Columns of each ramp deck; as even as can be, so that workers end together."""
-        count = -(-self.outputs // self.columns_a_deck)
-        return [range(self.outputs * k // count, self.outputs * (k + 1) // count) for k in range(count)]
+        count = -(-self.config.bit_lines // self.columns_a_deck)
+        return [
+            range(self.config.bit_lines * k // count, self.config.bit_lines * (k + 1) // count) for k in range(count)
+        ]
 
     def ramp_deck(self, mac: Array, columns: range | None = None) -> Deck:
-        """Held MAC voltages of all columns (outputs,) [V], ramp column, comparators and counters of `columns`, or of
+        """Held MAC voltages of all columns (bit lines,) [V], ramp column, comparators and counters of `columns`, or of
         all."""
         assert self.chip is not None
         adc, chip = self.config.adc, self.chip.adc
         times = timeline(adc, len(chip.bias))
         held, comparators = [], []
-        columns = range(self.outputs) if columns is None else columns
+        columns = range(self.config.bit_lines) if columns is None else columns
         for number, column in enumerate(columns):
             # The reset of a held integrator stays off: its own node, tied low.
             held.append(
@@ -209,16 +220,16 @@ class SpiceTile:
             comparators += comparator_lines(number, f"m{number}", chip.names, chip.mismatch[column], adc)
         ramp = column_lines(adc, chip.ramp, chip.bias, chip.bias_sign, self.law, chip.pulse)
         title = f"tile {self.inputs} x {self.outputs}: ramp, comparators and counters"
-        if len(columns) < self.outputs:
+        if len(columns) < self.config.bit_lines:
             title += f" of columns {columns.start} to {columns.stop - 1}"
         return conversion_deck(title, adc, ramp, times, held, comparators, len(columns))
 
     def _mac(self, result: Result) -> Array:
-        return np.array([result[f"v(o{column})"][-1] for column in range(self.outputs)])
+        return np.array([result[f"v(o{column})"][-1] for column in range(self.config.bit_lines)])
 
     def _codes(self, results: Iterator[Result]) -> NDArray[np.int64]:
-        """Codes (outputs,) of one vector from the results of its `ramp_decks`, which are taken from `results`."""
-        codes = np.empty(self.outputs, dtype=np.int64)
+        """Codes (bit lines,) of one vector from the results of its `ramp_decks`, which are taken from `results`."""
+        codes = np.empty(self.config.bit_lines, dtype=np.int64)
         for columns in self._groups():
             result = self._good(next(results))
             reference = float(result["v(nref)"][-1])
@@ -227,7 +238,7 @@ class SpiceTile:
                 counted, distance = rounded_code(count, reference, self.config.adc.thresholds)
                 codes[column] = self.config.adc.staircase.start + counted
                 self.counts.undecided += distance > LARGEST_COUNT_ERROR
-        self.counts.conversions += self.outputs
+        self.counts.conversions += self.config.bit_lines
         return codes
 
     def _good(self, result: Result) -> Result:
@@ -241,7 +252,7 @@ class SpiceTile:
 
 
 def _measure(tiles: Sequence[SpiceTile], inputs: NDArray[np.floating]) -> tuple[Array, NDArray[np.int64]]:
-    """MAC results in units of the network, and codes, of programmed tiles of one size: (tiles, batch, outputs)."""
+    """MAC results in units of the network, and codes, of programmed tiles of one size: (tiles, batch, bit lines)."""
     config, pool = tiles[0].config, tiles[0].pool
     codes = dac_codes(check_inputs(inputs, config), config.dac_bits)
     results = iter(pool.run([tile.array_deck(row) for tile in tiles for row in codes]))

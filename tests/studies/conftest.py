@@ -9,8 +9,8 @@ from cosim.blocks import ramp_adc
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.networks.weights import LstmWeights, WeightsMetadata
 from cosim.spice import SimulatorPool
-from cosim.studies.hardware import Hardware
 from cosim.tiles.config import TileConfig
+from cosim.tiles.hardware import Hardware
 
 BITS = 3
 

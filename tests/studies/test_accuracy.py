@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cosim.networks.lstm import LstmWeights
+from cosim.networks.lstm import LstmWeights, lstm_network
 from cosim.studies.accuracy import ChipAccuracy, correct_answers, ladder, mean_interval, over_chips
-from cosim.studies.hardware import Hardware
 from cosim.tiles.config import Nonidealities
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 
 # Six chips say little of the spread of offsets, so some that are drawn later lie outside what was seen.
@@ -22,7 +22,7 @@ SEQUENCES = np.random.default_rng(31).uniform(-1, 1, (IMAGES, STEPS, INPUTS))
 @pytest.fixture
 def labels(hardware: Hardware, weights: LstmWeights) -> np.ndarray:
     """What the quantised network says, so that bits alone are right everywhere."""
-    network = hardware.lstm(weights, Fidelity.QUANTISED)
+    network = lstm_network(weights, hardware, Fidelity.QUANTISED)
     network.program(np.random.default_rng(0))
     found = network.predict(SEQUENCES, np.random.default_rng(0))
     assert len(set(found.tolist())) > 1
@@ -59,7 +59,7 @@ def test_bits_alone_are_right_on_labels_of_bits_alone(
 def test_correct_answers_are_those_with_the_largest_logit_at_the_label(
     hardware: Hardware, weights: LstmWeights, labels: np.ndarray
 ) -> None:
-    network = hardware.lstm(weights, Fidelity.QUANTISED)
+    network = lstm_network(weights, hardware, Fidelity.QUANTISED)
     network.program(np.random.default_rng(0))
     wrong = labels.copy()
     wrong[::7] = (wrong[::7] + 1) % 3

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
-from cosim.networks.lstm import GATE_FUNCTIONS, LstmWeights
+from cosim.networks.lstm import GATE_FUNCTIONS, LstmWeights, lstm_network
 from cosim.spice import SimulatorPool
 from cosim.studies.cosimulation import Cosimulation, cosimulate, loop_rng
-from cosim.studies.hardware import Hardware
 from cosim.studies.statistics import wilson_interval
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import Nonidealities, TileConfig
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.spice import SpiceTile
 
@@ -95,7 +95,7 @@ def test_both_sides_are_about_the_same_chip_at_the_same_inputs(
 ) -> None:
     """Independent of the records: the network in ngspice once more, image by image, and models of its chips."""
     hardware = hardware_of(models)
-    network = replace(hardware, pool=pool).lstm(weights, Fidelity.SPICE)
+    network = lstm_network(weights, replace(hardware, pool=pool), Fidelity.SPICE)
     network.program(loop_rng(3))
     unused = np.random.default_rng(0)
     classes = [int(network.predict(SEQUENCES[n : n + 1], unused)[0]) for n in range(IMAGES)]

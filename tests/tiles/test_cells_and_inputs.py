@@ -12,10 +12,10 @@ from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
-from cosim.studies.hardware import Hardware
 from cosim.studies.tile_agreement import compare_tile, joined
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import InputMode, Nonidealities, TileConfig, input_pulse
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import dac_codes, dac_values
 from cosim.tiles.quantised import QuantisedTile

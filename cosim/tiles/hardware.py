@@ -1,0 +1,133 @@
+"""The hardware that networks run on: any number of tiles, at any fidelity, from one description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cosim.blocks.crossbar.behaviour import CrossbarModel
+from cosim.blocks.ramp_adc.behaviour import RampAdcModel
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.recipes import shipped_model
+from cosim.devices import Device
+from cosim.errors import CosimError
+from cosim.spice import SimulatorPool
+from cosim.tiles.behavioural import BehaviouralTile
+from cosim.tiles.config import Nonidealities, TileConfig
+from cosim.tiles.model_error import ModelFormError
+from cosim.tiles.protocol import Fidelity, Tile
+from cosim.tiles.quantised import IdealTile, QuantisedTile
+from cosim.tiles.spice import SpiceTile
+from cosim.validation import validated
+
+# What a model's laws rest on: of another process, comparator or clock another model must be fitted.
+_CIRCUIT = ("process", "comparator", "ramp", "i_bias", "v_clp", "t_clock", "idle_word_lines")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the tiles of a network are made of.
+
+    Attributes
+    ----------
+    tile: sizes, bits and circuits. `inputs` and `outputs` are those of the largest tile that can be had; the ADC's
+        function is replaced by that of each tile.
+    models: activation function -> fitted ramp ADC, for the behavioural fidelity. Where none at all is given, each
+        function's is made of the shipped model (`RampAdcModel.at`).
+    array: fitted crossbar, for the behavioural fidelity; without it the configured resistances are taken.
+    nonidealities: what behavioural tiles include.
+    device: replaces the configured device in behavioural tiles, e.g. one with another programming error.
+    pool: workers for SPICE fidelity.
+    threads: of each behavioural tile; the answer does not depend on it.
+    model_error: what behavioural tiles have of the models' own error.
+    """
+
+    tile: TileConfig
+    models: Mapping[str, RampAdcModel] = field(default_factory=dict)
+    array: CrossbarModel | None = None
+    nonidealities: Nonidealities = field(default_factory=Nonidealities)
+    device: Device | None = None
+    pool: SimulatorPool | None = None
+    threads: int = 1
+    model_error: ModelFormError | None = None
+    _made: dict[RampAdcConfig, RampAdcModel] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_nonidealities(self, nonidealities: Nonidealities) -> Hardware:
+        """The same hardware with other switches."""
+        return replace(self, nonidealities=nonidealities)
+
+    def config(self, function: str, **changes: Any) -> TileConfig:
+        """The tile for an activation function, with other sizes, bits ... where `changes` says so.
+
+        Raises CosimError for a setting out of range.
+        """
+        adc = self.tile.adc
+        if function != adc.function:
+            adc = RampAdcConfig(**(adc.model_dump() | {"function": function, "x_range": None, "points": None}))
+        return validated(
+            TileConfig, {**self.tile.model_dump(), "adc": adc, **changes}, from_code=TileConfig.model_fields
+        )
+
+    def build(
+        self, function: str, fidelity: Fidelity | str, *, inputs: int | None = None, outputs: int | None = None,
+        w_max: float | None = None, **changes: Any,
+    ) -> Tile:  # fmt: skip
+        """One tile, not yet programmed.
+
+        Parameters
+        ----------
+        function: activation that its ADC makes.
+        fidelity: one of `Fidelity`, or its name.
+        inputs, outputs, w_max: of the tile; those of the description where None.
+        changes: other settings of `TileConfig`.
+
+        Raises CosimError for settings out of range, and where there is no model of this ADC.
+        """
+        given = {"inputs": inputs, "outputs": outputs, "w_max": w_max}
+        config = self.config(function, **{key: each for key, each in given.items() if each is not None}, **changes)
+        return self.tile_of(config, fidelity)
+
+    def tile_of(self, config: TileConfig, fidelity: Fidelity | str) -> Tile:
+        """One tile of a configuration that is complete, not yet programmed."""
+        fidelity = checked_fidelity(fidelity)
+        if fidelity is Fidelity.IDEAL:
+            return IdealTile(config)
+        if fidelity is Fidelity.QUANTISED:
+            return QuantisedTile(config)
+        if fidelity is Fidelity.SPICE:
+            return SpiceTile(config, self.pool)
+        model = self.model(config.adc)
+        return BehaviouralTile(
+            config, model, self.nonidealities, self.device, self.array, self.threads, self.model_error
+        )
+
+    def model(self, adc: RampAdcConfig) -> RampAdcModel:
+        """The fitted model of a ramp ADC; CosimError where there is none."""
+        if self.models:
+            if adc.function not in self.models:
+                raise CosimError("there is no fitted ramp ADC for this function", key="function", value=adc.function,
+                                 allowed=list(self.models))  # fmt: skip
+            return self.models[adc.function]
+        if adc not in self._made:
+            shipped: RampAdcModel = shipped_model("ramp_adc")
+            for name in _CIRCUIT:
+                if getattr(adc, name) != getattr(shipped.config, name):
+                    raise CosimError(
+                        "the shipped ramp ADC is of another circuit than this tile's; fit a model of this one"
+                        " (cosim characterise, cosim fit) and give it in `models`",
+                        key=f"adc.{name}", value=getattr(adc, name), allowed=[getattr(shipped.config, name)],
+                    )  # fmt: skip
+            stated = adc.model_dump()
+            own = shipped.config.model_dump()
+            self._made[adc] = shipped.at(**{name: each for name, each in stated.items() if each != own[name]})
+        return self._made[adc]
+
+
+def checked_fidelity(fidelity: Fidelity | str) -> Fidelity:
+    """One of `Fidelity` by its name; CosimError for a name that is none."""
+    try:
+        return Fidelity(fidelity)
+    except ValueError:
+        allowed = [each.value for each in Fidelity]
+        raise CosimError("there is no such fidelity", key="fidelity", value=fidelity, allowed=allowed) from None

@@ -1,0 +1,236 @@
+"""A weight matrix of any size on tiles: y = x W in the units of the network, by parts that are added digitally."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from cosim.errors import CosimError, did_you_mean
+from cosim.tiles.calibration import calibrated, clipping
+from cosim.tiles.config import TileConfig
+from cosim.tiles.conversation import Conversation, hold
+from cosim.tiles.hardware import Hardware, checked_fidelity
+from cosim.tiles.mapping import Block, Layout, MappingConfig, MatrixUse, Part, layout_of
+from cosim.tiles.protocol import Fidelity
+from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, checked_weights
+from cosim.tiles.spice import SpiceTile
+
+Array = NDArray[np.float64]
+
+REST = "*"
+"""In a mapping of fidelities: all parts that it does not name."""
+
+FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
+
+
+class TiledMatrix:
+    """A matrix on tiles.
+
+    Parameters
+    ----------
+    weights: (inputs, outputs), in units of the network.
+    hardware: what the tiles are made of; `hardware.tile` has the size of the largest tile.
+    scales: full scales of inputs, weights and outputs; `calibrated` chooses them.
+    mapping: how the matrix lies on tiles.
+    function: that the converters make. "linear": results are the sum of the parts. Any other is the activation
+        straight from the converter, so all rows must lie on one tile, without digits.
+    fidelity: of all parts, or name of a part -> fidelity, with "*" for those that are not named.
+    name: of the matrix, for messages and reports.
+
+    Raises CosimError for weights that are not finite or beyond the window that `scales` states, for an activation
+    whose rows do not fit one tile, and for parts or fidelities that are not there.
+    """
+
+    def __init__(
+        self, weights: ArrayLike, hardware: Hardware, *, scales: Scales, mapping: MappingConfig | None = None,
+        function: str = "linear", fidelity: FidelityChoice = Fidelity.BEHAVIOURAL, name: str = "matrix",
+    ) -> None:  # fmt: skip
+        self.weights = checked_weights(weights, name=name)
+        self.inputs, self.outputs = self.weights.shape
+        self.hardware, self.scales, self.function, self.name = hardware, scales, function, name
+        self.mapping = mapping or MappingConfig()
+        self.layout = matrix_layout(self.inputs, self.outputs, hardware, self.mapping, function, name)
+        chosen = _fidelities(fidelity, [block.name for block in self.layout])
+        shares = self._shares()
+        ranges = scales.ranges(self.layout)
+        self.parts = [self._part(block, shares, ranges, chosen[block.name]) for block in self.layout]
+
+    @classmethod
+    def calibrated(
+        cls, weights: ArrayLike, hardware: Hardware, samples: ArrayLike | None = None, *,
+        scaling: ScalingConfig | None = None, mapping: MappingConfig | None = None, function: str = "linear",
+        fidelity: FidelityChoice = Fidelity.BEHAVIOURAL, name: str = "matrix",
+    ) -> TiledMatrix:  # fmt: skip
+        """The same with full scales chosen from samples of its inputs, (vectors, inputs)."""
+        mapping = mapping or MappingConfig()
+        checked = checked_weights(weights, name=name)
+        inputs, outputs = checked.shape
+        layout = matrix_layout(inputs, outputs, hardware, mapping, function, name)
+        scales = calibrated(checked, layout, scaling or ScalingConfig(), samples, function, name)
+        return cls(checked, hardware, scales=scales, mapping=mapping, function=function, fidelity=fidelity, name=name)
+
+    def _shares(self) -> Array:
+        """Weights in units of s_w."""
+        s_w = np.repeat(self.scales.weight_scales(self.layout), np.diff(self.layout.row_blocks), axis=0)
+        shares = self.weights / s_w
+        beyond = np.abs(shares) > 1 + 1e-6
+        if beyond.any():
+            place = np.unravel_index(np.abs(shares).argmax(), shares.shape)
+            raise CosimError(
+                f"{np.count_nonzero(beyond)} weights of {self.name} do not fit the conductance window", key="s_w",
+                value=float(self.weights[place]), allowed=f"at most {s_w[place]:g} in magnitude (s_w)",
+            )  # fmt: skip
+        return np.asarray(np.clip(shares, -1.0, 1.0))
+
+    def _part(self, block: Block, shares: Array, ranges: Array, fidelity: Fidelity) -> Part:
+        own = shares[block.rows, block.columns]
+        sign = 1.0
+        if self.layout.tile.signs == "unipolar":
+            sign = self._sign(own, block)
+            own = own * sign
+        a = float(ranges[block.row, block.column, block.digit])
+        held = self.layout.digit(own, block.digit) / a
+        s_w = self.scales.weight_scales(self.layout)[block.row, block.columns]
+        config = self._config(held.shape[0], held.shape[1], 1.0 / a)
+        scale = sign * a * self.scales.s_x * s_w * block.place
+        if self.function not in SCALABLE and np.abs(scale - 1.0).max() > 1e-9:
+            raise CosimError(
+                f"the {self.function} of {self.name} comes from the converter in its own unit; s_y must be 1",
+                key="s_y", value=float(scale[np.abs(scale - 1.0).argmax()]), allowed="a = 1 / (s_x s_w)",
+            )  # fmt: skip
+        return Part(block, self.hardware.tile_of(config, fidelity), config, held, scale)
+
+    def _config(self, inputs: int, outputs: int, w_max: float) -> TileConfig:
+        tile = self.layout.tile
+        room = (tile.inputs, tile.outputs) if self.mapping.padding else (None, None)
+        return self.hardware.config(
+            self.function, inputs=inputs, outputs=outputs, w_max=w_max, weight_bits=tile.weight_bits,
+            signs=tile.signs, array_inputs=room[0], array_outputs=room[1],
+        )  # fmt: skip
+
+    def _sign(self, own: Array, block: Block) -> float:
+        """Of unipolar weights: 1, or -1 where none is above zero."""
+        if (own >= 0.0).all():
+            return 1.0
+        if (own <= 0.0).all():
+            return -1.0
+        raise CosimError(
+            f"part {block.name} of {self.name} has weights of both signs", key="signs", value="unipolar",
+            allowed="differential or offset, or a matrix whose parts have one sign each",
+        )  # fmt: skip
+
+    def program(self, rng: np.random.Generator) -> None:
+        """Write a chip: each part draws from a stream of its own, told by its place alone.
+
+        So a part's chip depends neither on its fidelity nor on how many other parts there are.
+        """
+        rows, columns, digits = self.layout.shape
+        streams = {
+            (row, column, digit): stream
+            for row, of_row in enumerate(rng.spawn(rows))
+            for column, of_column in enumerate(of_row.spawn(columns))
+            for digit, stream in enumerate(of_column.spawn(digits))
+        }
+        for part in self.parts:
+            block = part.block
+            part.tile.program(part.weights, streams[block.row, block.column, block.digit])
+
+    def forward(self, x: NDArray[Any], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        """Results (batch, outputs) of inputs x (batch, inputs), both in units of the network.
+
+        What varies from read to read is drawn from `rng`, a stream for each part. Partial sums are added in float64, in
+        the order of the parts. Parts in ngspice share one run of the workers. Raises CosimError for inputs of another
+        shape and for values that are not finite, and where `program` was not called.
+        """
+        values: NDArray[Any] = np.asarray(
+            x, dtype=np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
+        )
+        if values.ndim != 2 or values.shape[1] != self.inputs:
+            raise CosimError(
+                f"inputs of shape {values.shape} do not fit {self.name}", allowed=f"(batch, {self.inputs})"
+            )
+        if not np.isfinite(values).all():
+            raise CosimError(f"inputs of {self.name} must be finite numbers", key="inputs")
+        scaled = values / self.scales.s_x
+        talks: dict[str, Conversation] = {}
+        results: dict[str, Array] = {}
+        pool = None
+        for part, stream in zip(self.parts, rng.spawn(len(self.parts)), strict=True):
+            own = scaled[:, part.rows]
+            if isinstance(part.tile, SpiceTile):
+                talks[part.name], pool = part.tile.converse(own), pool or part.tile.pool
+            else:
+                results[part.name] = part.tile.forward(own, stream)
+        if pool is not None:
+            results |= hold(talks, pool)
+        total = np.zeros((len(values), self.outputs))
+        for part in self.parts:
+            total[:, part.columns] += part.scale * results[part.name]
+        return total.astype(dtype, copy=False)
+
+    def clipping(self, samples: ArrayLike) -> Clipping:
+        """What saturates of samples of the inputs (vectors, inputs)."""
+        return clipping(self.weights, self.layout, self.scales, samples, self.function)
+
+    def use(self, vectors: int = 1) -> MatrixUse:
+        """What the matrix takes of the hardware, at so many input vectors an inference."""
+        tile, (rows, columns, digits) = self.layout.tile, self.layout.shape
+        lines, corrections = tile.lines_per_input, tile.bit_lines - tile.outputs
+        driven = sum(part.tile.inputs for part in self.parts)
+        bit_lines = sum(part.tile.outputs + corrections for part in self.parts)
+        whole = lines * tile.inputs * (tile.outputs + corrections)
+        additions = sum(part.tile.outputs * (1 + corrections) for part in self.parts) - self.outputs
+        return MatrixUse(
+            name=self.name, inputs=self.inputs, outputs=self.outputs, row_blocks=rows, column_blocks=columns,
+            digits=digits, tiles=len(self.parts),
+            cells_used=sum(lines * part.tile.inputs * (part.tile.outputs + corrections) for part in self.parts),
+            cells_total=whole * len(self.parts), word_lines=lines * driven, bit_lines=bit_lines, vectors=vectors,
+            dac_conversions=vectors * driven, conversions=dict(Counter({self.function: vectors * bit_lines})),
+            digital_additions=vectors * additions,
+        )  # fmt: skip
+
+
+def matrix_layout(
+    inputs: int, outputs: int, hardware: Hardware, mapping: MappingConfig, function: str = "linear",
+    name: str = "matrix",
+) -> Layout:  # fmt: skip
+    """How a matrix (inputs, outputs) is cut for this hardware; CosimError where its activation needs one tile."""
+    tile = hardware.tile
+    if function != "linear" and inputs > tile.inputs:
+        raise CosimError(
+            f"{function} straight from the converter needs all {inputs} rows of {name} on one tile of {tile.inputs}",
+            key="inputs", value=inputs,
+            allowed=f"at most {tile.inputs} rows; else tiles with more inputs, or the function linear with the"
+            " activation taken digitally or in a second conversion",
+        )  # fmt: skip
+    if function != "linear" and mapping.slice_bits is not None:
+        raise CosimError(
+            f"{function} straight from the converter cannot be added up from digits", key="slice_bits",
+            value=mapping.slice_bits, allowed="no slice_bits, or the function linear",
+        )  # fmt: skip
+    signs = mapping.signs or tile.signs
+    if function != "linear" and signs != "differential":
+        raise CosimError(
+            f"{function} straight from the converter leaves nothing to subtract a correction column from",
+            key="signs", value=signs, allowed="differential, or the function linear",
+        )  # fmt: skip
+    return layout_of(inputs, outputs, tile, mapping)
+
+
+def _fidelities(fidelity: FidelityChoice, names: list[str]) -> dict[str, Fidelity]:
+    if not isinstance(fidelity, Mapping):
+        return dict.fromkeys(names, checked_fidelity(fidelity))
+    for name in fidelity:
+        if name != REST and name not in names:
+            raise CosimError(f"there is no such part.{did_you_mean(name, names)}", key="fidelity", value=name,
+                             allowed=[*names, REST])  # fmt: skip
+    missing = [name for name in names if name not in fidelity]
+    if missing and REST not in fidelity:
+        raise CosimError(
+            "this part has no fidelity", key="fidelity", value=missing[0], allowed=f"'{REST}' for the rest"
+        )
+    return {name: checked_fidelity(fidelity.get(name, fidelity.get(REST, ""))) for name in names}
