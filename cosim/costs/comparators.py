@@ -65,16 +65,16 @@ class ComparatorPower:
 
         Beyond the measured levels the power of the last one is taken.
         """
-        before = np.interp(mac, self.levels, self.before)
-        after = np.interp(mac, self.levels, self.after)
+        held = np.asarray(mac, dtype=np.float64)
+        before = np.interp(held, self.levels, self.before)
+        after = np.interp(held, self.levels, self.after)
         return np.asarray(before * np.asarray(t_before) + after * np.asarray(t_after))
 
 
 def circuit_key(config: RampAdcConfig) -> str:
     """Hash of all that the powers depend on: the comparator and its models, bias, levels, supply, temperature."""
     stated = {
-        name: getattr(config, name)
-        for name in ("process", "corner", "temperature", "v_dd", "v_clp", "swing", "i_bias")
+        name: getattr(config, name) for name in ("process", "corner", "temperature", "v_dd", "v_clp", "swing", "i_bias")
     }
     return sha256_of_json({**stated, "comparator": comparator_text(config), "models": config.models_text()})
 

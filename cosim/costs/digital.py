@@ -8,6 +8,7 @@ from cosim.costs.terms import Term, total
 from cosim.costs.work import DigitalWork, LayerWork, Operation, processor_passes
 from cosim.errors import CosimError
 
+BUFFERS = "buffers"
 NAMES: dict[str, str] = {
     "addition": "additions", "multiplication": "multiplications", "activation": "activations",
     "comparison": "comparisons",
@@ -89,7 +90,7 @@ def buffer_energy(layer: LayerWork, node: int) -> Term:
         counted(name, count, "bits", bit.at(node), "J", bit.told(node))
         for name, count in (("reads", layer.read), ("writes", layer.written))
     ]
-    return total("buffers", terms)
+    return total(BUFFERS, terms)
 
 
 def counter_energy(thresholds: int, bits: int, columns: int, operations: float, node: int) -> Term:

@@ -17,7 +17,6 @@ macro-models. In no deck and hence in no comparison: counters and clock, which `
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +27,7 @@ from cosim.blocks.macro.config import MacroConfig
 from cosim.blocks.ramp_adc.chips import Chip
 from cosim.blocks.ramp_adc.column import SWITCH_ON
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.ramp_adc.design import design_column, effective_conductance, step_voltage
+from cosim.blocks.ramp_adc.design import effective_conductance, step_voltage
 from cosim.costs.comparators import ComparatorPower
 from cosim.costs.timing import OperationTimes
 from cosim.tiles.array import HEADROOM, LEAST_OUTPUT, virtual_ground
@@ -55,6 +54,9 @@ class TileCircuit:
     resistances: segment of a word line, of a bit line, driver, clamp [ohm].
     ground: resistance that an integrator's virtual ground amounts to [ohm], see `tiles.array`.
     driver_energy: of the gates of a word line's driver, each pulse [J].
+    lines: word lines of an input; of two the first goes below V_CLP for a positive code, the second above it.
+    idle: word lines at rest, which come first.
+    bit_lines: columns with an integrator, which come first; None: all.
     """
 
     adc: RampAdcConfig
@@ -64,16 +66,20 @@ class TileCircuit:
     resistances: tuple[float, float, float, float]
     ground: float
     driver_energy: float = 0.0
+    lines: int = 2
+    idle: int = 0
+    bit_lines: int | None = None
 
 
 def circuit_of_tile(config: TileConfig, driver_energy: float = 0.0) -> TileCircuit:
     """Of a tile."""
     array = config.array
     resistances = (array.r_wire_row, array.r_wire_column, array.r_driver, array.r_clamp)
-    by_width, ground = config.input_mode == "pulse width", virtual_ground(config)[1]
     return TileCircuit(
-        config.adc, config.dac_bits, input_pulse(config), by_width, resistances, ground, driver_energy
-    )
+        config.adc, config.dac_bits, input_pulse(config), config.input_mode == "pulse width", resistances,
+        virtual_ground(config)[1], driver_energy, config.lines_per_input,
+        config.lines_per_input * config.idle_inputs, config.bit_lines,
+    )  # fmt: skip
 
 
 def circuit_of_macro(config: MacroConfig, driver_energy: float = 0.0) -> TileCircuit:
@@ -91,7 +97,7 @@ def circuit_of_macro(config: MacroConfig, driver_energy: float = 0.0) -> TileCir
 
 
 def seen_by_rows(cells: Array, circuit: TileCircuit) -> Array:
-    """What a word line's wire and driver leave of its cells' conductances, (2 inputs, outputs) [S].
+    """What a word line's wire and driver leave of its cells' conductances, (word lines, bit lines) [S].
 
     The two lines of a pair are driven apart by the same voltage, so that on a bit line their currents nearly cancel
     and its end stays near V_CLP.
@@ -101,7 +107,7 @@ def seen_by_rows(cells: Array, circuit: TileCircuit) -> Array:
 
 
 def seen_by_columns(cells: Array, circuit: TileCircuit) -> Array:
-    """What reaches the integrators, (2 inputs, outputs) [S]: bit lines, clamps and virtual grounds count as well.
+    """What reaches the integrators, (word lines, bit lines) [S]: bit lines, clamps and virtual grounds count as well.
 
     Each cell through its own two lines, loaded by all the others at rest.
     """
@@ -110,42 +116,49 @@ def seen_by_columns(cells: Array, circuit: TileCircuit) -> Array:
     return np.asarray(seen_by_rows(cells, circuit) * along)
 
 
+def drives(codes: Codes, circuit: TileCircuit, lines: int) -> Array:
+    """What the word lines are driven with, as a share of full scale, above V_CLP or (negative) below it.
+
+    `codes` (vectors, inputs), -N .. N; returns (vectors, lines).
+    """
+    driven = np.zeros((len(codes), lines))
+    share = codes / full_scale(circuit.dac_bits)
+    driven[:, circuit.idle :: circuit.lines] = -share
+    if circuit.lines == 2:
+        driven[:, circuit.idle + 1 :: 2] = share
+    return driven
+
+
 def array_dissipation(cells: Array, codes: Codes, circuit: TileCircuit) -> Array:
     """sum of V^2 G T over the cells, for each vector of `codes` (vectors, inputs); shape (vectors,) [J].
 
     Of amplitude inputs the square of the amplitude counts, of pulse widths the width.
     """
-    share = np.abs(codes) / full_scale(circuit.dac_bits)
-    weight = share if circuit.by_width else share**2
-    pairs = cells[0::2].sum(axis=1) + cells[1::2].sum(axis=1)
-    return np.asarray(circuit.adc.v_read**2 * circuit.pulse * (weight @ pairs))
+    driven = np.abs(drives(codes, circuit, len(cells)))
+    weight = driven if circuit.by_width else driven**2
+    return np.asarray(circuit.adc.v_read**2 * circuit.pulse * (weight @ cells.sum(axis=1)))
 
 
 def row_charges(cells: Array, codes: Codes, circuit: TileCircuit) -> Array:
-    """Charge that the word lines above V_CLP deliver into the cells, (vectors,) [C].
-
-    Line 2 i + 1 lies above V_CLP for a positive code, line 2 i for a negative one.
-    """
-    share = codes / full_scale(circuit.dac_bits)
-    upper, lower = np.clip(share, 0.0, None), np.clip(-share, 0.0, None)
-    charge = upper @ cells[1::2].sum(axis=1) + lower @ cells[0::2].sum(axis=1)
-    return np.asarray(circuit.adc.v_read * circuit.pulse * charge)
+    """Charge that the word lines above V_CLP deliver into the cells, (vectors,) [C]."""
+    above = np.clip(drives(codes, circuit, len(cells)), 0.0, None)
+    return np.asarray(circuit.adc.v_read * circuit.pulse * (above @ cells.sum(axis=1)))
 
 
 def output_charges(cells: Array, codes: Codes, circuit: TileCircuit) -> Array:
-    """Charge that the integrators' outputs deliver, (vectors, outputs) [C]: the net current where a bit line draws it.
+    """Charge that the integrators' outputs deliver, (vectors, bit lines) [C]: net current where a bit line draws it.
 
     With pulse widths the net current changes as one pulse after another ends, so it is summed over the code's steps.
     """
-    n, unit = full_scale(circuit.dac_bits), circuit.pulse / full_scale(circuit.dac_bits)
-    pairs = cells[0::2] - cells[1::2]
+    n, own = full_scale(circuit.dac_bits), cells[:, : circuit.bit_lines]
     if not circuit.by_width:
-        drawn = np.clip(codes / n @ pairs, 0.0, None)
+        drawn = np.clip(-drives(codes, circuit, len(cells)) @ own, 0.0, None)
         return np.asarray(circuit.adc.v_read * circuit.pulse * drawn)
-    charge = np.zeros((len(codes), cells.shape[1]))
+    charge = np.zeros((len(codes), own.shape[1]))
     for step in range(1, n + 1):
-        charge += np.clip(np.where(np.abs(codes) >= step, np.sign(codes), 0) @ pairs, 0.0, None)
-    return np.asarray(circuit.adc.v_read * unit * charge)
+        active = np.where(np.abs(codes) >= step, np.sign(codes) * n, 0)
+        charge += np.clip(-drives(active, circuit, len(cells)) @ own, 0.0, None)
+    return np.asarray(circuit.adc.v_read * circuit.pulse / n * charge)
 
 
 @dataclass(frozen=True)
@@ -182,7 +195,7 @@ def operation_energy(
 
     Parameters
     ----------
-    cells: conductances of shape (2 inputs, outputs) [S].
+    cells: conductances of shape (word lines, bit lines) [S].
     codes: of the inputs, -N .. N, shape (vectors, inputs).
     chip: its ramp column.
     power: of its comparators; they and their bias generator are on for the whole operation.
@@ -191,7 +204,7 @@ def operation_energy(
     adc = circuit.adc
     cells = np.asarray(cells, dtype=np.float64)
     drawn, reaching = seen_by_rows(cells, circuit), seen_by_columns(cells, circuit)
-    pulsed = 2.0 * np.count_nonzero(codes, axis=1)
+    pulsed = float(circuit.lines) * np.count_nonzero(codes, axis=1)
     column = column_energy(adc, chip)
     outputs = output_charges(reaching, codes, circuit)
     rows = adc.v_dd * (row_charges(drawn, codes, circuit) + pulsed * adc.c_line * adc.v_read)
@@ -207,12 +220,12 @@ def operation_energy(
 
 
 def mac_voltages(seen: Array, codes: Codes, circuit: TileCircuit) -> Array:
-    """What the integrators hold, above V_CLP, (vectors, outputs) [V]: V_read T / C_fb sum_i n_i / N (G+ - G-).
+    """What the integrators hold, above V_CLP, (vectors, bit lines) [V]: V_read T / C_fb sum of n / N G.
 
     No further than an amplifier's output goes.
     """
-    adc, pairs = circuit.adc, seen[0::2] - seen[1::2]
-    mac = adc.v_read * circuit.pulse / adc.c_fb * (codes / full_scale(circuit.dac_bits) @ pairs)
+    adc, own = circuit.adc, seen[:, : circuit.bit_lines]
+    mac = adc.v_read * circuit.pulse / adc.c_fb * (-drives(codes, circuit, len(seen)) @ own)
     return np.clip(mac, LEAST_OUTPUT - adc.v_clp, adc.v_dd - HEADROOM - adc.v_clp)
 
 
@@ -233,9 +246,3 @@ def comparator_energy(
     waiting = times.total - times.levels - len(start) * adc.t_clock
     before = periods * adc.t_clock + tripping * adc.t_pulse / 2 + np.where(held[..., 0] > 0.0, waiting, 0.0)
     return power.energy(mac, before, times.total - before)
-
-
-def mean_mac_share(mac: Array, adc: RampAdcConfig) -> float:
-    """Root mean square of the held voltages by half of the ramp's span: how far the converter is filled."""
-    levels = design_column(adc).gain(adc.v_read) * np.abs(design_column(adc).thresholds).max()
-    return float(math.sqrt(float(np.mean(np.square(mac)))) / levels) if mac.size else 0.0

@@ -35,9 +35,7 @@ def nearest_node(length: float) -> int:
     return min(NODES, key=lambda node: max(node * 1e-9 / length, length / (node * 1e-9)))
 
 
-def factor(
-    kind: Kind, stated: int, wanted: int, v_stated: float | None = None, v_wanted: float | None = None
-) -> float:
+def factor(kind: Kind, stated: int, wanted: int, v_stated: float | None = None, v_wanted: float | None = None) -> float:
     """What a number of the node `stated` [nm] is multiplied by at the node `wanted`.
 
     Supplies [V] are the nodes' nominal ones where they are not given. Raises CosimError for an unknown node.

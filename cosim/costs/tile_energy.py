@@ -13,7 +13,7 @@ from cosim.blocks.ramp_adc.chips import Chip, nominal_chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.costs.comparators import ComparatorPower, comparator_power
 from cosim.costs.config import CostConfig
-from cosim.costs.constants import constant, shown
+from cosim.costs.constants import shown
 from cosim.costs.digital import counter_energy
 from cosim.costs.operation import (
     TileCircuit,
@@ -36,6 +36,7 @@ from cosim.units import format_si
 
 Array = NDArray[np.float64]
 
+DAC_SOURCE = "shipped model dac_capacitive: supply currents in ngspice"
 CLOSED = "closed form, compared with ngspice in costs.supply"
 
 
@@ -79,7 +80,8 @@ def _setting(tile: str, account: str, work: TileWork, config: CostConfig) -> Til
     converting = adc if config.converter == "nl-ramp" else linear(adc)
     chip = nominal_chip(converting)
     if config.converter == "sar":
-        times = sar_times(adc.bits, config.sar_share, circuit.pulse)
+        node = config.node_of(adc.process)
+        times = sar_times(adc.bits, config.sar_share, circuit.pulse, factor("delay", fit_node(node), node))
     else:
         cells = len(chip.bias) if config.converter == "nl-ramp" else 0
         times = ramp_times(converting, cells, circuit.pulse)
@@ -104,7 +106,7 @@ def _driver(work: TileWork, config: CostConfig) -> tuple[float, str]:
     sizes = np.arange(1, 1 << (work.config.dac_bits - 1))
     mean = model.value("e_0") + model.value("e_bit") * float(np.mean(toggled_bits(sizes, 0))) * 2.0
     move = factor("energy", nearest_node(model.config.cmos.l_min), nearest_node(adc.cmos.l_min))
-    return mean * move, "shipped model dac_capacitive: set and reset of a mean code"
+    return mean * move, f"{DAC_SOURCE}, set and reset of a mean code"
 
 
 @lru_cache(maxsize=1)
@@ -129,7 +131,7 @@ def _mean(values: Array) -> float:
 
 def _inputs_and_array(work: TileWork, config: CostConfig, setting: TileSetting) -> list[Term]:
     circuit, adc, n = setting.circuit, setting.adc, work.operations
-    pulses = 2.0 * _mean(np.count_nonzero(work.codes, axis=1))
+    pulses = circuit.lines * _mean(np.count_nonzero(work.codes, axis=1))
     gates, source = _driver(work, config)
     charge = _mean(row_charges(seen_by_rows(work.cells, circuit), work.codes, circuit))
     each = adc.c_line * adc.v_read * adc.v_dd
@@ -146,7 +148,7 @@ def _inputs_and_array(work: TileWork, config: CostConfig, setting: TileSetting) 
 
 def _integrators(work: TileWork, config: CostConfig, setting: TileSetting) -> Term:
     circuit, adc, n = setting.circuit, setting.adc, work.operations
-    charges = output_charges(seen_by_columns(work.cells, circuit), work.codes, circuit)[:, : work.converted]
+    charges = output_charges(seen_by_columns(work.cells, circuit), work.codes, circuit)
     charge = _mean(charges.sum(axis=1))
     current, source = config.of_process("amplifier_current", adc.process)
     each = adc.v_dd * current * setting.times.total
@@ -166,7 +168,7 @@ def _converters(work: TileWork, config: CostConfig, setting: TileSetting) -> lis
     if config.converter == "sar":
         return [_sar(work, config, setting)]
     adc, n, bits = setting.adc, work.operations, work.config.adc.bits
-    mac = mac_voltages(seen_by_columns(work.cells, setting.circuit), work.codes, setting.circuit)[:, : work.converted]
+    mac = mac_voltages(seen_by_columns(work.cells, setting.circuit), work.codes, setting.circuit)
     if config.converter != "nl-ramp":  # the same share of the converter's range
         own = work.config.adc
         mac = mac * (_reach(setting.adc) / _reach(own))
@@ -217,19 +219,16 @@ def _ramp_dac(work: TileWork, setting: TileSetting) -> Term:
     move = factor("energy", nearest_node(model.config.cmos.l_min), nearest_node(setting.adc.cmos.l_min))
     each = move * (model.value("e_bit") * toggles + max(model.value("e_0"), 0.0) * ((1 << bits) - 1))
     how = f"{work.operations:.10g} x {toggles} toggles x {format_si(move * model.value('e_bit'), 'J')}"
-    return Term("ramp generator", work.operations * each, how, "shipped model dac_capacitive: supply currents in ngspice")
+    return Term(
+        "ramp generator", work.operations * each, how, "shipped model dac_capacitive: supply currents in ngspice"
+    )
 
 
 def _sar(work: TileWork, config: CostConfig, setting: TileSetting) -> Term:
     adc, node = setting.adc, setting.node
-    column = float(np.mean(seen_by_columns(work.cells, setting.circuit).sum(axis=0)))
+    column = float(np.mean(seen_by_columns(work.cells, setting.circuit)[:, : work.converted].sum(axis=0)))
     each = conversion_energy(work.config.adc.bits, node, 1.0 / column, adc.v_read, adc.temperature)
     conversions = work.operations * work.converted
     moved = "" if fit_node(node) == node else f", scaled from {fit_node(node)} nm"
     how = f"{conversions:.10g} conversions x {format_si(each, 'J')} at R_col {format_si(1.0 / column, 'ohm')}"
     return Term("SAR ADCs", conversions * each, how, SOURCE + moved)
-
-
-def described(name: str) -> str:
-    """A constant and its source, for notes."""
-    return constant(name).told(constant(name).node)

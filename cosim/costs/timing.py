@@ -57,6 +57,7 @@ def ramp_times(adc: RampAdcConfig, bias_cells: int, pulse: float) -> OperationTi
     return OperationTimes(RESET_END, pulse, SETTLING + 5 * EDGE, bias, levels)
 
 
-def sar_times(bits: int, share: int, pulse: float) -> OperationTimes:
-    """With SAR ADCs, each for `share` columns in turn."""
-    return OperationTimes(RESET_END, pulse, SETTLING + 5 * EDGE, 0.0, share * (bits + 1) * SAR_CLOCK)
+def sar_times(bits: int, share: int, pulse: float, slower: float = 1.0) -> OperationTimes:
+    """With SAR ADCs, each for `share` columns in turn; `slower`: factor on their clock period."""
+    conversion = share * (bits + 1) * SAR_CLOCK * slower
+    return OperationTimes(RESET_END, pulse, SETTLING + 5 * EDGE, 0.0, conversion)

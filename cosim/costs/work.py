@@ -46,10 +46,9 @@ class TileWork:
     ----------
     name: of the matrix and the part, e.g. "lstm.l0.i.r0c0".
     config: of the tile; its ADC's function is what the converter gives, "linear" for a partial sum.
-    cells: programmed conductances (2 inputs, outputs) [S].
+    cells: programmed conductances of the whole array, (word lines, bit lines) [S].
     codes: a sample of input codes (vectors, inputs), whose mean energy counts.
     operations: vectors an inference.
-    columns: columns that are converted; the others' converters are off. None: all.
     """
 
     name: str
@@ -57,12 +56,13 @@ class TileWork:
     cells: Array
     codes: NDArray[np.int64]
     operations: float
-    columns: int | None = None
 
     def __post_init__(self) -> None:
-        shape = (2 * self.config.inputs, self.config.outputs)
+        shape = (self.config.array.rows, self.config.array.columns)
         if self.cells.shape != shape:
-            raise CosimError(f"cells of shape {self.cells.shape} do not fit the tile", key=self.name, allowed=f"{shape}")
+            raise CosimError(
+                f"cells of shape {self.cells.shape} do not fit the tile", key=self.name, allowed=f"{shape}"
+            )
         if self.codes.ndim != 2 or self.codes.shape[1] != self.config.inputs or not len(self.codes):
             raise CosimError(
                 f"codes of shape {self.codes.shape} do not fit the tile", key=self.name,
@@ -72,7 +72,7 @@ class TileWork:
     @property
     def converted(self) -> int:
         """Columns that are converted in each operation."""
-        return self.config.outputs if self.columns is None else self.columns
+        return self.config.bit_lines
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class LayerWork:
     tiles: its tiles.
     digital: element-wise work.
     read, written: bits from and to the buffers.
+    stored: bits that the buffers must hold for it at a time.
     """
 
     name: str
@@ -96,6 +97,7 @@ class LayerWork:
     digital: tuple[DigitalWork, ...] = ()
     read: float = 0.0
     written: float = 0.0
+    stored: float = 0.0
 
     def count(self, operation: Operation, purpose: str | None = None) -> float:
         """Digital operations of that kind, of that purpose or of all."""
