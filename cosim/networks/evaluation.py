@@ -1,0 +1,121 @@
+"""A piece of data through a graph: node by node, each value freed after its last use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.blocks.ramp_adc.functions import get_function
+from cosim.errors import CosimError
+from cosim.networks.graph import Graph, Node, replaced
+from cosim.networks.layers.protocol import Layer, MatrixWeights, Values
+from cosim.networks.operations import COUNTED, OPERATIONS
+from cosim.networks.sampling import Reservoir
+
+
+class Matrix(Protocol):
+    """What multiplies vectors, on tiles or not."""
+
+    def forward(self, x: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float32]: ...
+
+
+class FloatMatrix:
+    """y = g(x W) in float32."""
+
+    def __init__(self, weights: MatrixWeights) -> None:
+        self.weights = weights.weights.astype(np.float32)
+        self.function: Callable[[Any], Any] | None = None
+        if weights.function != "linear":
+            self.function = get_function(weights.function).value
+
+    def forward(self, x: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float32]:
+        """(count, inputs) to (count, outputs)."""
+        del rng
+        sums = np.asarray(x, np.float32) @ self.weights
+        return sums if self.function is None else np.asarray(self.function(sums), np.float32)
+
+
+class Run:
+    """Matrices at work on one piece of data, with their own random streams; counts what is done.
+
+    Attributes
+    ----------
+    vectors: matrix -> vectors that went through it.
+    digital: (layer or node, operation) -> how often.
+    """
+
+    def __init__(
+        self, matrices: Mapping[str, Matrix], rng: np.random.Generator, reservoir: Reservoir | None = None
+    ) -> None:
+        self.matrices, self.reservoir = matrices, reservoir
+        self.rngs = dict(zip(matrices, rng.spawn(len(matrices)), strict=True))
+        self.vectors: dict[str, int] = dict.fromkeys(matrices, 0)
+        self.digital: dict[tuple[str, str], int] = {}
+
+    def product(self, matrix: str, vectors: Values) -> Values:
+        """Vectors (count, inputs) through one matrix: (count, outputs)."""
+        self.vectors[matrix] += len(vectors)
+        if self.reservoir is not None:
+            self.reservoir.offer(matrix, vectors)
+        return self.matrices[matrix].forward(vectors, self.rngs[matrix])
+
+    def products(self, matrices: Sequence[str], vectors: Values) -> list[Values]:
+        """The same vectors through several matrices."""
+        return [self.product(name, vectors) for name in matrices]
+
+    def count(self, layer: str, operation: str, number: int) -> None:
+        """So many digital operations."""
+        self.digital[layer, operation] = self.digital.get((layer, operation), 0) + number
+
+
+def evaluate(
+    graph: Graph, layers: Mapping[str, Layer], run: Run, inputs: Mapping[str, Any], freed: Mapping[str, Sequence[str]]
+) -> Any:
+    """What the graph returns for the values of its inputs; `freed` is its `last_uses`.
+
+    Raises CosimError with the node's name for values that an operation cannot work on.
+    """
+    values: dict[str, Any] = {}
+    for node in graph.nodes:
+        if node.operation == "input":
+            found = inputs[node.name]
+        else:
+            arguments = replaced(node.arguments, values.__getitem__)
+            keywords = replaced(node.keywords, values.__getitem__)
+            if node.operation == "output":
+                return arguments[0]
+            found = _value(graph, layers, run, node, arguments, keywords)
+            del arguments, keywords
+        values[node.name] = found
+        for name in freed.get(node.name, ()):
+            del values[name]
+        del found
+    raise AssertionError("a graph ends with its output")
+
+
+def _value(
+    graph: Graph,
+    layers: Mapping[str, Layer],
+    run: Run,
+    node: Node,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> Any:
+    if node.operation == "constant":
+        return graph.arrays[node.target]
+    if node.operation == "layer":
+        return layers[node.target].forward(run, *arguments)
+    function = graph.functions[node.target] if node.operation == "call" else OPERATIONS[node.operation]
+    try:
+        found = function(*arguments, **keywords)
+    except CosimError as error:
+        key = node.name if error.key is None else f"{node.name}: {error.key}"
+        raise CosimError(error.message, key=key, value=error.value, allowed=error.allowed) from error
+    except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise CosimError(f"'{node.operation}' cannot work on these values: {error}", key=node.name) from error
+    if isinstance(found, np.ndarray) and node.operation in COUNTED:
+        run.count(node.name, node.operation, found.size)
+    return found

@@ -1,0 +1,1 @@
+"""Layers whose matrices are on tiles: linear, convolution, LSTM, GRU."""

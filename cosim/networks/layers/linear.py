@@ -1,0 +1,47 @@
+"""A linear layer: y = x W + b; the bias is added digitally."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.networks.layers.protocol import MatrixWeights, Plan, Products, Values, real, wrong_shape
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Weights of a linear layer: `weight` (outputs, inputs) and `bias` (outputs,) or None, as torch.nn.Linear's."""
+
+    weight: NDArray[np.floating]
+    bias: NDArray[np.floating] | None = None
+    kind = "linear"
+
+    def bind(self, name: str, plan: Plan) -> LinearLayer:
+        """The layer; one matrix of its name."""
+        del plan
+        return LinearLayer(name, self)
+
+
+class LinearLayer:
+    """y = x W + b for x of shape (..., inputs)."""
+
+    def __init__(self, name: str, weights: Linear) -> None:
+        self.name = name
+        self.bias = None if weights.bias is None else np.asarray(weights.bias, np.float32)
+        self.inputs, self.outputs = weights.weight.shape[1], weights.weight.shape[0]
+        self.matrices: Mapping[str, MatrixWeights] = {name: MatrixWeights(np.asarray(weights.weight, np.float64).T)}
+
+    def forward(self, run: Products, *arguments: Any) -> Values:
+        """(..., inputs) to (..., outputs)."""
+        values = real(self.name, arguments[0], f"(..., {self.inputs})")
+        if values.ndim < 1 or values.shape[-1] != self.inputs:
+            raise wrong_shape(self.name, values.shape, f"(..., {self.inputs})")
+        found = run.product(self.name, values.reshape(-1, self.inputs))
+        if self.bias is not None:
+            found = found + self.bias
+            run.count(self.name, "add", found.size)
+        return found.reshape(*values.shape[:-1], self.outputs)

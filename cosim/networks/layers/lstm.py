@@ -1,0 +1,134 @@
+"""LSTM: four gates a layer, each a matrix over [x, h] (and the bias, where it is a row of the array).
+
+    i, f, o = sigmoid(z W + b)      g = tanh(z W + b)      z = [x_t, h_{t-1}]
+    c_t = f c_{t-1} + i g           h_t = o tanh(c_t), times W_hr with a projection
+
+Source: S. Hochreiter, J. Schmidhuber, Neural Computation 9, 1735 (1997), with the forget gate of F. A. Gers et al.,
+Neural Computation 12, 2451 (2000); projection: H. Sak et al., Interspeech 2014; order and equations as in
+torch.nn.LSTM. Where the gates' activations come from: see `Plan`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.compiled import compiled
+from cosim.networks.layers.cells import (
+    Recurrent,
+    RecurrentLayer,
+    States,
+    second_conversion,
+    second_matrices,
+    sigmoid,
+)
+from cosim.networks.layers.protocol import MatrixWeights, Plan, Products, Values
+from cosim.networks.lstm import update_cell
+from cosim.networks.weights import GATE_FUNCTIONS, GATES
+
+
+@dataclass(frozen=True)
+class Lstm(Recurrent):
+    """Weights of LSTM layers."""
+
+    kind = "lstm"
+
+    def bind(self, name: str, plan: Plan) -> RecurrentLayer:
+        """The layer; matrices NAME.l0.i, .f, .g, .o, and NAME.l0.projection where there is one."""
+        cells = [LstmCells(f"{name}.{suffix}", self, suffix, plan) for suffix in self.suffixes()]
+        return RecurrentLayer(name, self.batch_first, self.directions, cells)
+
+
+class LstmCells:
+    """One layer of one direction; the states are h and c."""
+
+    def __init__(self, name: str, weights: Lstm, suffix: str, plan: Plan) -> None:
+        of_inputs, of_hidden = weights.of("weight_ih", suffix), weights.of("weight_hh", suffix)
+        bias = weights.of("bias_ih", suffix) + weights.of("bias_hh", suffix)
+        self.name, self.plan, self.hidden = name, plan, len(bias) // 4
+        self.inputs, self.fed_back = of_inputs.shape[1], of_hidden.shape[1]
+        self.sizes = (self.fed_back, self.hidden)
+        self.rows = self.inputs + self.fed_back
+        self.activations = plan.gates(name, self.rows + 1)
+        self.bias = bias.reshape(4, self.hidden).astype(np.float32)
+        self.gates = [f"{name}.{gate}" for gate in GATES]
+        self.second: dict[str, list[str]] = {}
+        self.matrices: dict[str, MatrixWeights] = {}
+        groups = {"x": self.inputs, "h": self.fed_back}
+        for n, gate in enumerate(GATES):
+            rows = slice(n * self.hidden, (n + 1) * self.hidden)
+            matrix = np.concatenate([of_inputs[rows], of_hidden[rows]], axis=1).T
+            key, function = self.gates[n], GATE_FUNCTIONS[gate]
+            if self.activations == "ramp":
+                matrix = np.concatenate([matrix, bias[None, rows]])
+                self.matrices[key] = MatrixWeights(matrix, function, {**groups, "bias": 1})
+                continue
+            self.matrices[key] = MatrixWeights(matrix, groups=groups)
+            if self.activations == "second conversion":
+                own = second_matrices(key, self.hidden, function, plan)
+                self.second[key] = list(own)
+                self.matrices |= own
+        self.projection = None
+        if f"weight_hr_{suffix}" in weights.arrays:
+            self.projection = f"{name}.projection"
+            self.matrices[self.projection] = MatrixWeights(weights.of("weight_hr", suffix).T)
+
+    def run(self, run: Products, sequence: Values, states: States, backwards: bool) -> Values:
+        """All steps of (batch, steps, inputs)."""
+        batch, steps, _ = sequence.shape
+        hidden, cell = states
+        ramp = self.activations == "ramp"
+        fed = np.ones((batch, self.rows + ramp), np.float32)
+        outputs = np.empty((batch, steps, self.fed_back), np.float32)
+        inner = hidden if self.projection is None else np.empty((batch, self.hidden), np.float32)
+        for step in range(steps - 1, -1, -1) if backwards else range(steps):
+            fed[:, : self.inputs] = sequence[:, step]
+            fed[:, self.inputs : self.rows] = hidden
+            sums = run.products(self.gates, fed)
+            i, f, g, o = sums
+            if self.activations == "digital":
+                update_from_sums(i, f, g, o, self.bias, cell, inner)
+            else:
+                if self.second:
+                    i, f, g, o = (
+                        second_conversion(run, self.second[gate], one + bias, self.plan)
+                        for gate, one, bias in zip(self.gates, sums, self.bias, strict=True)
+                    )
+                update_cell(i, f, g, o, cell, inner)
+            if self.projection is not None:
+                hidden[:] = run.product(self.projection, inner)
+            outputs[:, step] = hidden
+        self._count(run, batch * steps * self.hidden)
+        return outputs
+
+    def _count(self, run: Products, updates: int) -> None:
+        """Digital work of so many updates of a cell: f c + i g, o tanh(c), and what the gates leave."""
+        run.count(self.name, "multiply", 3 * updates)
+        run.count(self.name, "add", (1 if self.activations == "ramp" else 5) * updates)  # c; and the four biases
+        run.count(self.name, "tanh", (2 if self.activations == "digital" else 1) * updates)
+        if self.activations == "digital":
+            run.count(self.name, "sigmoid", 3 * updates)
+
+
+@compiled()
+def update_from_sums(
+    i: NDArray[np.float32],
+    f: NDArray[np.float32],
+    g: NDArray[np.float32],
+    o: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    cell: NDArray[np.float32],
+    hidden: NDArray[np.float32],
+) -> None:
+    """c <- sigmoid(f) c + sigmoid(i) tanh(g) and h <- sigmoid(o) tanh(c), in place, of sums (batch, hidden) without
+    their bias (4, hidden)."""
+    for row in range(cell.shape[0]):
+        for unit in range(cell.shape[1]):
+            new = sigmoid(f[row, unit] + bias[1, unit]) * cell[row, unit] + sigmoid(
+                i[row, unit] + bias[0, unit]
+            ) * math.tanh(g[row, unit] + bias[2, unit])
+            cell[row, unit] = new
+            hidden[row, unit] = sigmoid(o[row, unit] + bias[3, unit]) * math.tanh(new)

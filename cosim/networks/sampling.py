@@ -1,0 +1,48 @@
+"""Real activations of a network, drawn without keeping all of them: a sample of the vectors that went into matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.errors import CosimError
+from cosim.seeds import stream
+
+
+class Reservoir:
+    """`count` vectors of each named matrix, any as likely as any other.
+
+    Every vector gets a random key, and those with the lowest keys are kept; so nothing need be known of how many come.
+    Vectors of a matrix draw from a stream of its own.
+    """
+
+    def __init__(self, names: Sequence[str], count: int, seed: int) -> None:
+        if count < 1:
+            raise CosimError("at least one vector is needed", key="count", value=count, allowed="1 or more")
+        self.count = count
+        self._rngs = {name: np.random.default_rng(stream(seed, f"sample: {name}")) for name in names}
+        self._keys: dict[str, NDArray[np.float64]] = {name: np.empty(0) for name in names}
+        self._rows: dict[str, NDArray[np.float32]] = {}
+
+    def offer(self, name: str, vectors: NDArray[np.float32]) -> None:
+        """Vectors (n, inputs) that go into a matrix; of other matrices than the named ones nothing is kept."""
+        if name not in self._rngs:
+            return
+        keys, kept = self._rngs[name].random(len(vectors)), self._keys[name]
+        limit = kept.max() if len(kept) == self.count else np.inf
+        chosen = np.flatnonzero(keys < limit)
+        if not len(chosen) and name in self._rows:
+            return
+        rows = np.concatenate([self._rows.get(name, vectors[:0]), vectors[chosen]])
+        joined = np.concatenate([kept, keys[chosen]])
+        lowest = np.argsort(joined, kind="stable")[: self.count]
+        self._keys[name], self._rows[name] = joined[lowest], rows[lowest]
+
+    def samples(self) -> dict[str, NDArray[np.float32]]:
+        """Matrix -> vectors (at most `count`, inputs), in random order; CosimError for one that was never used."""
+        for name in self._rngs:
+            if name not in self._rows:
+                raise CosimError("nothing went into this matrix", key=name)
+        return dict(self._rows)
