@@ -43,13 +43,16 @@ class Network:
 
     def __init__(self, graph: Graph, plan: Plan | None = None) -> None:
         self.graph, self.plan = graph, plan or Plan()
-        self.layers: dict[str, Layer] = {name: each.bind(name, self.plan) for name, each in graph.layers.items()}
+        self.layers = self._laid_out()
         self.counted = 0
         self.vectors: dict[str, int] = {}
         self.digital: dict[tuple[str, str], int] = {}
         self._freed = graph.last_uses()
         self._axes: dict[Any, list[int | None]] = {}
         self._floats: dict[str, Matrix] = {}
+
+    def _laid_out(self) -> dict[str, Layer]:
+        return {name: each.bind(name, self.plan) for name, each in self.graph.layers.items()}
 
     @property
     def matrix_names(self) -> list[str]:

@@ -54,6 +54,52 @@ class Recurrent:
         return [f"l{level}{ending}" for level in range(self.levels) for ending in ("", "_reverse")[: self.directions]]
 
 
+class Gates:
+    """The matrices over [x, h] that a set of cells begins with, and what is fed to them.
+
+    Parameters
+    ----------
+    weights: gate -> (inputs + fed back, hidden) in float64.
+    functions: gate -> what its converter makes.
+    inputs, fed_back: sizes of x and h.
+    bias: gate -> (hidden,), where it is a row of the arrays with the input 1; None where it is added digitally.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, NDArray[np.float64]],
+        functions: Mapping[str, str],
+        inputs: int,
+        fed_back: int,
+        bias: Mapping[str, NDArray[np.float64]] | None,
+    ) -> None:
+        self.names, self.inputs, self.rows = list(weights), inputs, inputs + fed_back
+        self._weights = {
+            name: each if bias is None else np.concatenate([each, bias[name][None]]) for name, each in weights.items()
+        }
+        self._functions = functions
+        self.groups = {"x": inputs, "h": fed_back} | ({} if bias is None else {"bias": 1})
+        self.set_ranges(dict.fromkeys(self.groups, 1.0))
+
+    def set_ranges(self, ranges: Mapping[str, float]) -> None:
+        """The magnitude of each group of inputs that full scale is to stand for."""
+        self.ranges = dict(ranges)
+        factors = np.repeat([ranges[name] for name in self.groups], list(self.groups.values()))
+        self.matrices = {
+            name: MatrixWeights(each * factors[:, None], self._functions[name], self.groups)
+            for name, each in self._weights.items()
+        }
+
+    def room(self, batch: int) -> Values:
+        """What is fed in a step, (batch, rows), filled by `fill`; the bias's input is in it."""
+        return np.full((batch, sum(self.groups.values())), 1.0 / self.ranges.get("bias", 1.0), np.float32)
+
+    def fill(self, fed: Values, x: Values, hidden: Values) -> None:
+        """x and h of a step, over their ranges."""
+        np.multiply(x, np.float32(1.0 / self.ranges["x"]), out=fed[:, : self.inputs])
+        np.multiply(hidden, np.float32(1.0 / self.ranges["h"]), out=fed[:, self.inputs : self.rows])
+
+
 class Cells(Protocol):
     """One set of cells: a layer of one direction."""
 
@@ -67,6 +113,9 @@ class Cells(Protocol):
     @property
     def matrices(self) -> Mapping[str, MatrixWeights]: ...
 
+    @property
+    def fed(self) -> Gates: ...
+
     def run(self, run: Products, sequence: Values, states: States, backwards: bool) -> Values:
         """All steps of (batch, steps, inputs); the states (batch, size) are changed in place; the outputs
         (batch, steps, sizes[0])."""
@@ -77,7 +126,15 @@ class RecurrentLayer:
 
     def __init__(self, name: str, batch_first: bool, directions: int, cells: Sequence[Cells]) -> None:
         self.name, self.batch_first, self.directions, self.cells = name, batch_first, directions, tuple(cells)
-        self.matrices = {name: matrix for each in cells for name, matrix in each.matrices.items()}
+
+    @property
+    def matrices(self) -> Mapping[str, MatrixWeights]:
+        """Those of all sets of cells."""
+        return {name: matrix for each in self.cells for name, matrix in each.matrices.items()}
+
+    def set_ranges(self, matrix: str, ranges: Mapping[str, float]) -> None:
+        """Of all gates of the set of cells that this gate belongs to."""
+        next(each for each in self.cells if matrix in each.matrices).fed.set_ranges(ranges)
 
     def forward(self, run: Products, *arguments: Any) -> tuple[Values, Any]:
         """Outputs of the last layer, and all layers' states after the last step, as torch's module gives them.

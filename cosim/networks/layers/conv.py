@@ -144,6 +144,10 @@ class ConvLayer:
                 found[at][..., to] = run.product(name, vectors).reshape(*some.shape[:3], -1)
         return found
 
+    def set_ranges(self, matrix: str, ranges: Mapping[str, float]) -> None:
+        """All inputs of this layer are of one kind."""
+        raise AssertionError(matrix)
+
 
 def pieces(images: int, rows: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Slices of images and of rows of pixels, so that each piece has at most PIECE values, or one row of one image.

@@ -11,6 +11,7 @@ ADC, or made in a second conversion where theirs are.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from cosim.compiled import compiled
 from cosim.networks.layers.cells import (
+    Gates,
     Recurrent,
     RecurrentLayer,
     States,
@@ -51,8 +53,7 @@ class GruCells:
         self.name, self.plan = name, plan
         self.hidden, self.inputs = of_hidden.shape[1], of_inputs.shape[1]
         self.sizes = (self.hidden,)
-        self.rows = self.inputs + self.hidden
-        self.activations = plan.gates(name, self.rows + 1)
+        self.activations = plan.gates(name, self.inputs + self.hidden + 1)
         thirds = [slice(n * self.hidden, (n + 1) * self.hidden) for n in range(3)]
         bias = for_inputs + for_hidden
         self.bias = np.stack([bias[thirds[0]], bias[thirds[1]], for_inputs[thirds[2]], for_hidden[thirds[2]]]).astype(
@@ -60,38 +61,43 @@ class GruCells:
         )
         self.gates = [f"{name}.{gate}" for gate in GATES]
         self.halves = (f"{name}.n_input", f"{name}.n_hidden")
+        ramp = self.activations == "ramp"
+        self.fed = Gates(
+            {
+                key: np.concatenate([of_inputs[rows], of_hidden[rows]], axis=1).T
+                for key, rows in zip(self.gates, thirds, strict=False)
+            },
+            dict.fromkeys(self.gates, "sigmoid" if ramp else "linear"),
+            self.inputs,
+            self.hidden,
+            {key: bias[rows] for key, rows in zip(self.gates, thirds, strict=False)} if ramp else None,
+        )
         self.second: dict[str, list[str]] = {}
-        self.matrices: dict[str, MatrixWeights] = {}
-        groups = {"x": self.inputs, "h": self.hidden}
-        for key, rows in zip(self.gates, thirds, strict=False):
-            matrix = np.concatenate([of_inputs[rows], of_hidden[rows]], axis=1).T
-            if self.activations == "ramp":
-                matrix = np.concatenate([matrix, bias[None, rows]])
-                self.matrices[key] = MatrixWeights(matrix, "sigmoid", {**groups, "bias": 1})
-            else:
-                self.matrices[key] = MatrixWeights(matrix, groups=groups)
-                self._second(key, "sigmoid")
-        for key, matrix in zip(self.halves, (of_inputs, of_hidden), strict=True):
-            self.matrices[key] = MatrixWeights(matrix[thirds[2]].T)
-        self._second(f"{name}.n", "tanh")
-
-    def _second(self, key: str, function: str) -> None:
+        self._others = {
+            key: MatrixWeights(matrix[thirds[2]].T)
+            for key, matrix in zip(self.halves, (of_inputs, of_hidden), strict=True)
+        }
         if self.activations == "second conversion":
-            own = second_matrices(key, self.hidden, function, self.plan)
-            self.second[key] = list(own)
-            self.matrices |= own
+            for key in (*self.gates, f"{name}.n"):
+                own = second_matrices(key, self.hidden, "sigmoid" if key in self.gates else "tanh", plan)
+                self.second[key] = list(own)
+                self._others |= own
+
+    @property
+    def matrices(self) -> Mapping[str, MatrixWeights]:
+        """Of the gates, of the two halves of n, of second conversions."""
+        return {**self.fed.matrices, **self._others}
 
     def run(self, run: Products, sequence: Values, states: States, backwards: bool) -> Values:
         """All steps of (batch, steps, inputs)."""
         batch, steps, _ = sequence.shape
         (hidden,) = states
         ramp = self.activations == "ramp"
-        fed = np.ones((batch, self.rows + ramp), np.float32)
+        fed = self.fed.room(batch)
         outputs = np.empty((batch, steps, self.hidden), np.float32)
         bias = self.bias
         for step in range(steps - 1, -1, -1) if backwards else range(steps):
-            fed[:, : self.inputs] = sequence[:, step]
-            fed[:, self.inputs : self.rows] = hidden
+            self.fed.fill(fed, sequence[:, step], hidden)
             r, z = run.products(self.gates, fed)
             n_input = run.product(self.halves[0], np.ascontiguousarray(sequence[:, step]))
             n_hidden = run.product(self.halves[1], hidden)

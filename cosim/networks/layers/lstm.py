@@ -11,6 +11,7 @@ torch.nn.LSTM. Where the gates' activations come from: see `Plan`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from cosim.compiled import compiled
 from cosim.networks.layers.cells import (
+    Gates,
     Recurrent,
     RecurrentLayer,
     States,
@@ -51,42 +53,44 @@ class LstmCells:
         self.name, self.plan, self.hidden = name, plan, len(bias) // 4
         self.inputs, self.fed_back = of_inputs.shape[1], of_hidden.shape[1]
         self.sizes = (self.fed_back, self.hidden)
-        self.rows = self.inputs + self.fed_back
-        self.activations = plan.gates(name, self.rows + 1)
+        self.activations = plan.gates(name, self.inputs + self.fed_back + 1)
         self.bias = bias.reshape(4, self.hidden).astype(np.float32)
         self.gates = [f"{name}.{gate}" for gate in GATES]
+        functions = {f"{name}.{gate}": function for gate, function in GATE_FUNCTIONS.items()}
+        ramp = self.activations == "ramp"
+        self.fed = Gates(
+            dict(zip(self.gates, np.split(np.concatenate([of_inputs, of_hidden], axis=1).T, 4, axis=1), strict=True)),
+            functions if ramp else dict.fromkeys(functions, "linear"),
+            self.inputs,
+            self.fed_back,
+            dict(zip(self.gates, bias.reshape(4, -1), strict=True)) if ramp else None,
+        )
         self.second: dict[str, list[str]] = {}
-        self.matrices: dict[str, MatrixWeights] = {}
-        groups = {"x": self.inputs, "h": self.fed_back}
-        for n, gate in enumerate(GATES):
-            rows = slice(n * self.hidden, (n + 1) * self.hidden)
-            matrix = np.concatenate([of_inputs[rows], of_hidden[rows]], axis=1).T
-            key, function = self.gates[n], GATE_FUNCTIONS[gate]
-            if self.activations == "ramp":
-                matrix = np.concatenate([matrix, bias[None, rows]])
-                self.matrices[key] = MatrixWeights(matrix, function, {**groups, "bias": 1})
-                continue
-            self.matrices[key] = MatrixWeights(matrix, groups=groups)
-            if self.activations == "second conversion":
-                own = second_matrices(key, self.hidden, function, plan)
-                self.second[key] = list(own)
-                self.matrices |= own
+        self._others: dict[str, MatrixWeights] = {}
+        if self.activations == "second conversion":
+            for gate in self.gates:
+                own = second_matrices(gate, self.hidden, functions[gate], plan)
+                self.second[gate] = list(own)
+                self._others |= own
         self.projection = None
         if f"weight_hr_{suffix}" in weights.arrays:
             self.projection = f"{name}.projection"
-            self.matrices[self.projection] = MatrixWeights(weights.of("weight_hr", suffix).T)
+            self._others[self.projection] = MatrixWeights(weights.of("weight_hr", suffix).T)
+
+    @property
+    def matrices(self) -> Mapping[str, MatrixWeights]:
+        """Of the gates, of second conversions, of the projection."""
+        return {**self.fed.matrices, **self._others}
 
     def run(self, run: Products, sequence: Values, states: States, backwards: bool) -> Values:
         """All steps of (batch, steps, inputs)."""
         batch, steps, _ = sequence.shape
         hidden, cell = states
-        ramp = self.activations == "ramp"
-        fed = np.ones((batch, self.rows + ramp), np.float32)
+        fed = self.fed.room(batch)
         outputs = np.empty((batch, steps, self.fed_back), np.float32)
         inner = hidden if self.projection is None else np.empty((batch, self.hidden), np.float32)
         for step in range(steps - 1, -1, -1) if backwards else range(steps):
-            fed[:, : self.inputs] = sequence[:, step]
-            fed[:, self.inputs : self.rows] = hidden
+            self.fed.fill(fed, sequence[:, step], hidden)
             sums = run.products(self.gates, fed)
             i, f, g, o = sums
             if self.activations == "digital":

@@ -52,7 +52,7 @@ class MatrixWeights:
     ----------
     weights: float64 (inputs, outputs).
     function: what the converter behind it makes of the sum; "linear" where partial sums may be added.
-    groups: inputs -> how many of them, in this order, when they have ranges of their own; of a gate: x, h and the bias.
+    groups: inputs -> how many of them, in this order, when they may have ranges of their own; of a gate: x, h, bias.
     """
 
     weights: NDArray[np.float64]
@@ -81,6 +81,10 @@ class Layer(Protocol):
 
     def forward(self, run: Products, *arguments: Any) -> Any:
         """What the layer makes of values; arrays as PyTorch's layer has them."""
+
+    def set_ranges(self, matrix: str, ranges: Mapping[str, float]) -> None:
+        """Of a matrix whose inputs come in groups: the magnitude of each group that full scale of the DAC is to stand
+        for. Inputs are divided by it digitally and weights multiplied, for all matrices that have the same inputs."""
 
 
 class LayerWeights(Protocol):

@@ -1,0 +1,274 @@
+"""A network on tiles: its matrices cut, scaled and programmed, its data through them at any fidelity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.errors import CosimError, did_you_mean
+from cosim.networks.evaluation import Matrix
+from cosim.networks.graph import Graph
+from cosim.networks.layers.protocol import Activations, MatrixWeights, Plan
+from cosim.networks.network import BATCH, Network
+from cosim.networks.sampling import Reservoir
+from cosim.tiles.calibration import calibrated_together
+from cosim.tiles.hardware import Hardware, checked_fidelity
+from cosim.tiles.mapping import Layout, MappingConfig, MatrixUse
+from cosim.tiles.matrix import REST, TiledMatrix, matrix_layout
+from cosim.tiles.protocol import Fidelity
+from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, largest
+
+VECTORS = 1024  # of each matrix, that its scales are chosen from
+
+FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
+
+
+@dataclass(frozen=True)
+class NetworkUse:
+    """What a network takes of the hardware, an inference (one example of the last pass).
+
+    Attributes
+    ----------
+    matrices: matrix -> what it takes.
+    digital: (layer or node, operation) -> digital operations; partial sums are in `matrices`.
+    """
+
+    matrices: Mapping[str, MatrixUse]
+    digital: Mapping[tuple[str, str], float]
+
+    @property
+    def tiles(self) -> int:
+        """Arrays of the whole network."""
+        return sum(each.tiles for each in self.matrices.values())
+
+    @property
+    def utilisation(self) -> float:
+        """Share of these arrays' cells that is used."""
+        return sum(each.cells_used for each in self.matrices.values()) / sum(
+            each.cells_total for each in self.matrices.values()
+        )
+
+    @property
+    def conversions(self) -> dict[str, int]:
+        """Function -> conversions of bit lines."""
+        found: dict[str, int] = {}
+        for each in self.matrices.values():
+            for function, number in each.conversions.items():
+                found[function] = found.get(function, 0) + number
+        return found
+
+    def operations(self) -> dict[str, float]:
+        """Digital operation -> how often, partial sums among the additions."""
+        found: dict[str, float] = {"add": float(sum(each.digital_additions for each in self.matrices.values()))}
+        for (_, operation), number in self.digital.items():
+            found[operation] = found.get(operation, 0.0) + number
+        return found
+
+
+class TiledNetwork(Network):
+    """A graph on tiles.
+
+    Before its first inference it is calibrated (full scales), unless all of it is ideal, and programmed (a chip).
+
+    Parameters
+    ----------
+    graph: what is computed.
+    hardware: what the tiles are made of; `hardware.tile` has the size of the largest tile.
+    mapping: how matrices lie on tiles.
+    scaling: how full scales are chosen.
+    fidelity: of all tiles, or a mapping of names of layers, matrices ("lstm.l0.i") or parts ("lstm.l0.i.r0c1") to
+        fidelities, where the longest name that fits counts and "*" is the rest.
+    activations: where the gates of LSTM and GRU come from, see `layers.protocol.Plan`.
+
+    Raises CosimError for layers that cannot be laid out so, and for unknown names and fidelities.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        hardware: Hardware,
+        mapping: MappingConfig | None = None,
+        scaling: ScalingConfig | None = None,
+        fidelity: FidelityChoice = Fidelity.BEHAVIOURAL,
+        activations: Activations = "auto",
+    ) -> None:
+        super().__init__(graph, Plan(hardware.tile.inputs, hardware.tile.outputs, activations))
+        self.hardware, self.mapping, self.scaling = hardware, mapping or MappingConfig(), scaling or ScalingConfig()
+        self.layouts: dict[str, Layout] = {
+            name: matrix_layout(*each.weights.shape, hardware, self.mapping, each.function, name)
+            for name, each in self.weights.items()
+        }
+        self.fidelity = self._fidelities(fidelity)
+        self.scales: dict[str, Scales] = {}
+        self.clipping: dict[str, Clipping] = {}
+        self.programmed = False
+        self._tiled: dict[str, TiledMatrix] = {}
+
+    @property
+    def weights(self) -> dict[str, MatrixWeights]:
+        """Matrix -> its weights, as the tiles are to hold them."""
+        return {name: each for layer in self.layers.values() for name, each in layer.matrices.items()}
+
+    @property
+    def matrices(self) -> Mapping[str, TiledMatrix]:
+        """Matrix -> on its tiles; CosimError before calibration where that is needed."""
+        if not self._tiled:
+            scales = self.scales or self._unscaled()
+            self._tiled = {
+                name: TiledMatrix(
+                    each.weights,
+                    self.hardware,
+                    scales=scales[name],
+                    mapping=self.mapping,
+                    function=each.function,
+                    fidelity=self.fidelity[name],
+                    name=name,
+                )
+                for name, each in self.weights.items()
+            }
+        return self._tiled
+
+    def calibrate(
+        self,
+        data: Any,
+        *,
+        vectors: int = VECTORS,
+        seed: int = 0,
+        batch: int | None = BATCH,
+        label: str | None = None,
+    ) -> dict[str, Clipping]:
+        """Choose the full scales of all matrices from what goes into them in real arithmetic; what saturates then.
+
+        Gates have inputs of several kinds, x, h and the bias; each kind has a range of its own, unless `scaling` states
+        s_x or wants one for the whole network. Chips must be programmed anew.
+
+        Parameters
+        ----------
+        data: as of `forward`, of the training part.
+        vectors: drawn of each matrix's inputs, by `seed`.
+
+        Raises CosimError for weights beyond a stated window.
+        """
+        names = self.matrix_names
+        self.layers = self._laid_out()  # anew: variants keep the ranges of theirs
+        self._floats, self._tiled, self.programmed = {}, {}, False
+        reservoir = Reservoir(names, vectors, seed)
+        self._forward(self.floats, data, None, batch=batch, label=label, reservoir=reservoir, keep=False)
+        if not self.counted:
+            raise CosimError("full scales cannot be chosen from no examples", key="data")
+        samples = reservoir.samples()
+        if self.scaling.s_x is None and self.scaling.mode != "network":
+            self._set_ranges(samples)
+        weights = self.weights
+        self.scales = calibrated_together(
+            {name: (each.weights, self.layouts[name], samples[name]) for name, each in weights.items()},
+            self.scaling,
+            {name: each.function for name, each in weights.items()},
+        )
+        self._floats = {}
+        self.clipping = {name: each.clipping(samples[name]) for name, each in self.matrices.items()}
+        return self.clipping
+
+    def program(self, rng: np.random.Generator) -> None:
+        """Write a chip: each matrix draws from a stream of its own, told by its place, whatever the fidelities."""
+        matrices = self.matrices
+        for each, stream in zip(matrices.values(), rng.spawn(len(matrices)), strict=True):
+            each.program(stream)
+        self.programmed = True
+
+    def variant(
+        self, *, hardware: Hardware | None = None, fidelity: FidelityChoice | None = None
+    ) -> TiledNetwork:
+        """The same network with the same full scales at another fidelity, or on tiles with other non-idealities, models
+        or workers; not yet programmed. CosimError where the tiles are of another size or circuit."""
+        hardware = hardware or self.hardware
+        if hardware.tile != self.hardware.tile:
+            raise CosimError("other tiles need a network of their own, calibrated for them", key="hardware.tile")
+        made = object.__new__(TiledNetwork)
+        made.__dict__.update(self.__dict__)
+        made.hardware, made._tiled, made.programmed = hardware, {}, False
+        made.fidelity = self.fidelity if fidelity is None else self._fidelities(fidelity)
+        made._reset()
+        return made
+
+    def use(self) -> NetworkUse:
+        """What an example of the last pass took; CosimError before any."""
+        if not self.counted:
+            raise CosimError("no example has gone through the network yet; forward or calibrate it first")
+        return NetworkUse(
+            {
+                name: each.use(-(-self.vectors.get(name, 0) // self.counted))
+                for name, each in self.matrices.items()
+            },
+            {key: number / self.counted for key, number in self.digital.items()},
+        )
+
+    def _run(self, matrices: Mapping[str, Matrix], *arguments: Any, **named: Any) -> Any:
+        if matrices is not self.floats and not self.programmed:
+            raise CosimError("the network is not programmed; call its program(rng) first")
+        return super()._run(matrices, *arguments, **named)
+
+    def _layer_of(self, matrix: str) -> Any:
+        return next(layer for layer in self.layers.values() if matrix in layer.matrices)
+
+    def _set_ranges(self, samples: dict[str, NDArray[np.float32]]) -> None:
+        """Ranges of the kinds of inputs of gates; the samples become those of the matrices with these."""
+        done: dict[tuple[str, ...], Mapping[str, float]] = {}
+        for name, each in self.weights.items():
+            if not each.groups:
+                continue
+            cells = name.rpartition(".")[0]
+            if (cells,) not in done:
+                parts = np.split(samples[name], np.cumsum(list(each.groups.values()))[:-1], axis=1)
+                done[cells,] = {
+                    group: float(np.percentile(np.abs(part), self.scaling.input_percentile)) or 1.0
+                    for group, part in zip(each.groups, parts, strict=True)
+                }
+                self._layer_of(name).set_ranges(name, done[cells,])
+            factors = np.repeat([done[cells,][group] for group in each.groups], list(each.groups.values()))
+            samples[name] = (samples[name] / factors).astype(np.float32)
+
+    def _unscaled(self) -> dict[str, Scales]:
+        """Full scales where nothing depends on them: all tiles are ideal."""
+        if any(each is not Fidelity.IDEAL for parts in self.fidelity.values() for each in parts.values()):
+            raise CosimError("the network has no full scales yet; call its calibrate(data) first")
+        return {
+            name: Scales.of_activation(each.weights)
+            if each.function not in SCALABLE
+            else Scales(1.0, largest(each.weights), 1.0)
+            for name, each in self.weights.items()
+        }
+
+    def _fidelities(self, fidelity: FidelityChoice) -> dict[str, dict[str, Fidelity]]:
+        """Matrix -> part -> fidelity."""
+        parts = {name: [block.name for block in layout] for name, layout in self.layouts.items()}
+        if not isinstance(fidelity, Mapping):
+            one = checked_fidelity(fidelity)
+            return {name: dict.fromkeys(of_matrix, one) for name, of_matrix in parts.items()}
+        names = {f"{name}.{part}" for name, of_matrix in parts.items() for part in of_matrix}
+        known = sorted({".".join(name.split(".")[: n + 1]) for name in names for n in range(name.count(".") + 1)})
+        for name in fidelity:
+            if name != REST and name not in known:
+                raise CosimError(
+                    f"there is no such layer, matrix or part.{did_you_mean(name, known)}", key="fidelity", value=name,
+                    allowed=[*self.layers, REST],
+                )  # fmt: skip
+        return {
+            name: {part: _longest(fidelity, f"{name}.{part}") for part in of_matrix}
+            for name, of_matrix in parts.items()
+        }
+
+
+def _longest(fidelity: Mapping[str, Fidelity | str], name: str) -> Fidelity:
+    """The fidelity of the longest name that this one begins with."""
+    words = name.split(".")
+    for n in range(len(words), 0, -1):
+        if (key := ".".join(words[:n])) in fidelity:
+            return checked_fidelity(fidelity[key])
+    if REST not in fidelity:
+        raise CosimError("this part has no fidelity", key="fidelity", value=name, allowed=f"'{REST}' for the rest")
+    return checked_fidelity(fidelity[REST])
