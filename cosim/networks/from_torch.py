@@ -26,7 +26,7 @@ def from_torch(
     tile: TileConfig | Hardware,
     *,
     mapping: MappingConfig | None = None,
-    scaling: ScalingConfig | None = None,
+    scaling: ScalingConfig | Mapping[str, ScalingConfig] | None = None,
     fidelity: FidelityChoice = Fidelity.BEHAVIOURAL,
     activations: Activations = "auto",
     digital: Collection[str] | str = (),

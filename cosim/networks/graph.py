@@ -101,7 +101,8 @@ class Graph:
         """Node -> the nodes whose values nobody needs once it has been evaluated."""
         last: dict[str, str] = {}
         for node in self.nodes:
-            last[node.name] = node.name
+            if node.operation != "output":
+                last[node.name] = node.name
             for ref in refs((node.arguments, node.keywords)):
                 last[ref] = node.name
         freed: dict[str, tuple[str, ...]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +79,10 @@ class TiledNetwork(Network):
     graph: what is computed.
     hardware: what the tiles are made of; `hardware.tile` has the size of the largest tile.
     mapping: how matrices lie on tiles.
-    scaling: how full scales are chosen.
-    fidelity: of all tiles, or a mapping of names of layers, matrices ("lstm.l0.i") or parts ("lstm.l0.i.r0c1") to
-        fidelities, where the longest name that fits counts and "*" is the rest.
+    scaling: how full scales are chosen, or a mapping of names of layers or matrices to how; those with the same one in
+        the mode "network" share their scales.
+    fidelity: of all tiles, or a mapping of names of layers, matrices ("lstm.l0.i") or parts ("lstm.l0.i.r0c1").
+        In such mappings the longest name that fits counts, and "*" is the rest.
     activations: where the gates of LSTM and GRU come from, see `layers.protocol.Plan`.
 
     Raises CosimError for layers that cannot be laid out so, and for unknown names and fidelities.
@@ -92,14 +93,17 @@ class TiledNetwork(Network):
         graph: Graph,
         hardware: Hardware,
         mapping: MappingConfig | None = None,
-        scaling: ScalingConfig | None = None,
+        scaling: ScalingConfig | Mapping[str, ScalingConfig] | None = None,
         fidelity: FidelityChoice = Fidelity.BEHAVIOURAL,
         activations: Activations = "auto",
     ) -> None:
         super().__init__(graph, Plan(hardware.tile.inputs, hardware.tile.outputs, activations))
-        self.hardware, self.mapping, self.scaling = hardware, mapping or MappingConfig(), scaling or ScalingConfig()
+        self.hardware, self.mapping = hardware, mapping or MappingConfig()
+        self.scaling = self._chosen("scaling", scaling or ScalingConfig(), self.matrix_names)
         self.layouts: dict[str, Layout] = {
-            name: matrix_layout(*each.weights.shape, hardware, self.mapping, each.function, name)
+            name: matrix_layout(
+                each.weights.shape[0], each.weights.shape[1], hardware, self.mapping, each.function, name
+            )
             for name, each in self.weights.items()
         }
         self.fidelity = self._fidelities(fidelity)
@@ -153,22 +157,22 @@ class TiledNetwork(Network):
 
         Raises CosimError for weights beyond a stated window.
         """
-        names = self.matrix_names
         self.layers = self._laid_out()  # anew: variants keep the ranges of theirs
-        self._floats, self._tiled, self.programmed = {}, {}, False
-        reservoir = Reservoir(names, vectors, seed)
+        self._floats, self._tiled, self.scales, self.programmed = {}, {}, {}, False
+        reservoir = Reservoir(self.matrix_names, vectors, seed)
         self._forward(self.floats, data, None, batch=batch, label=label, reservoir=reservoir, keep=False)
         if not self.counted:
             raise CosimError("full scales cannot be chosen from no examples", key="data")
         samples = reservoir.samples()
-        if self.scaling.s_x is None and self.scaling.mode != "network":
-            self._set_ranges(samples)
+        self._set_ranges(samples)
         weights = self.weights
-        self.scales = calibrated_together(
-            {name: (each.weights, self.layouts[name], samples[name]) for name, each in weights.items()},
-            self.scaling,
-            {name: each.function for name, each in weights.items()},
-        )
+        for scaling in {id(each): each for each in self.scaling.values()}.values():
+            names = [name for name in weights if self.scaling[name] is scaling]
+            self.scales |= calibrated_together(
+                {name: (weights[name].weights, self.layouts[name], samples[name]) for name in names},
+                scaling,
+                {name: weights[name].function for name in names},
+            )
         self._floats = {}
         self.clipping = {name: each.clipping(samples[name]) for name, each in self.matrices.items()}
         return self.clipping
@@ -180,9 +184,7 @@ class TiledNetwork(Network):
             each.program(stream)
         self.programmed = True
 
-    def variant(
-        self, *, hardware: Hardware | None = None, fidelity: FidelityChoice | None = None
-    ) -> TiledNetwork:
+    def variant(self, *, hardware: Hardware | None = None, fidelity: FidelityChoice | None = None) -> TiledNetwork:
         """The same network with the same full scales at another fidelity, or on tiles with other non-idealities, models
         or workers; not yet programmed. CosimError where the tiles are of another size or circuit."""
         hardware = hardware or self.hardware
@@ -200,10 +202,7 @@ class TiledNetwork(Network):
         if not self.counted:
             raise CosimError("no example has gone through the network yet; forward or calibrate it first")
         return NetworkUse(
-            {
-                name: each.use(-(-self.vectors.get(name, 0) // self.counted))
-                for name, each in self.matrices.items()
-            },
+            {name: each.use(-(-self.vectors.get(name, 0) // self.counted)) for name, each in self.matrices.items()},
             {key: number / self.counted for key, number in self.digital.items()},
         )
 
@@ -219,13 +218,14 @@ class TiledNetwork(Network):
         """Ranges of the kinds of inputs of gates; the samples become those of the matrices with these."""
         done: dict[tuple[str, ...], Mapping[str, float]] = {}
         for name, each in self.weights.items():
-            if not each.groups:
+            scaling = self.scaling[name]
+            if not each.groups or scaling.s_x is not None or scaling.mode == "network":
                 continue
             cells = name.rpartition(".")[0]
             if (cells,) not in done:
                 parts = np.split(samples[name], np.cumsum(list(each.groups.values()))[:-1], axis=1)
                 done[cells,] = {
-                    group: float(np.percentile(np.abs(part), self.scaling.input_percentile)) or 1.0
+                    group: float(np.percentile(np.abs(part), scaling.input_percentile)) or 1.0
                     for group, part in zip(each.groups, parts, strict=True)
                 }
                 self._layer_of(name).set_ranges(name, done[cells,])
@@ -245,30 +245,31 @@ class TiledNetwork(Network):
 
     def _fidelities(self, fidelity: FidelityChoice) -> dict[str, dict[str, Fidelity]]:
         """Matrix -> part -> fidelity."""
-        parts = {name: [block.name for block in layout] for name, layout in self.layouts.items()}
-        if not isinstance(fidelity, Mapping):
-            one = checked_fidelity(fidelity)
-            return {name: dict.fromkeys(of_matrix, one) for name, of_matrix in parts.items()}
-        names = {f"{name}.{part}" for name, of_matrix in parts.items() for part in of_matrix}
-        known = sorted({".".join(name.split(".")[: n + 1]) for name in names for n in range(name.count(".") + 1)})
-        for name in fidelity:
+        parts = [(name, block.name) for name, layout in self.layouts.items() for block in layout]
+        chosen = self._chosen("fidelity", fidelity, [f"{name}.{part}" for name, part in parts])
+        found: dict[str, dict[str, Fidelity]] = {}
+        for name, part in parts:
+            found.setdefault(name, {})[part] = checked_fidelity(chosen[f"{name}.{part}"])
+        return found
+
+    def _chosen(self, key: str, choice: Any, names: Sequence[str]) -> dict[str, Any]:
+        """Name -> what is chosen for all, or by the longest beginning of this name (in whole words)."""
+        if not isinstance(choice, Mapping):
+            return dict.fromkeys(names, choice)
+        beginnings = {
+            name: [".".join(name.split(".")[:n]) for n in range(name.count(".") + 1, 0, -1)] for name in names
+        }
+        known = {each for those in beginnings.values() for each in those}
+        for name in choice:
             if name != REST and name not in known:
                 raise CosimError(
-                    f"there is no such layer, matrix or part.{did_you_mean(name, known)}", key="fidelity", value=name,
+                    f"there is no such layer, matrix or part.{did_you_mean(name, sorted(known))}", key=key, value=name,
                     allowed=[*self.layers, REST],
                 )  # fmt: skip
-        return {
-            name: {part: _longest(fidelity, f"{name}.{part}") for part in of_matrix}
-            for name, of_matrix in parts.items()
-        }
-
-
-def _longest(fidelity: Mapping[str, Fidelity | str], name: str) -> Fidelity:
-    """The fidelity of the longest name that this one begins with."""
-    words = name.split(".")
-    for n in range(len(words), 0, -1):
-        if (key := ".".join(words[:n])) in fidelity:
-            return checked_fidelity(fidelity[key])
-    if REST not in fidelity:
-        raise CosimError("this part has no fidelity", key="fidelity", value=name, allowed=f"'{REST}' for the rest")
-    return checked_fidelity(fidelity[REST])
+        found = {}
+        for name, those in beginnings.items():
+            fits = next((each for each in those if each in choice), REST)
+            if fits not in choice:
+                raise CosimError(f"nothing is chosen for '{name}'", key=key, allowed=f"'{REST}' for the rest")
+            found[name] = choice[fits]
+        return found

@@ -44,7 +44,7 @@ SAME = dict.fromkeys(("contiguous", "detach", "clone", "cpu", "requires_grad"), 
     "negative": "neg", "absolute": "abs", "clip": "clamp", "concatenate": "cat",
 }  # fmt: skip
 DROPOUT = ("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "feature_dropout")
-IGNORED = ("inplace", "memory_format", "non_blocking", "copy")  # keywords that make no difference here
+IGNORED = ("inplace", "memory_format", "non_blocking", "copy", "_stacklevel")  # keywords that make no difference here
 
 
 def graph_of_module(
@@ -102,16 +102,15 @@ def _traced(root: nn.Module, digital: set[str], fixed: Mapping[str, Any]) -> fx.
         reason = str(error).strip().splitlines()
         raise CosimError(
             "torch.fx cannot trace this module's forward, which must not decide by the values of tensors"
-            f" ({type(error).__name__}: {reason[0] if reason else 'no reason given'}). Give arguments that are no tensors"
-            " in `fixed`, or name the module that decides in `digital`",
+            f" ({type(error).__name__}: {reason[0] if reason else 'no reason given'}). Give arguments that are no"
+            " tensors in `fixed`, or name the module that decides in `digital`",
             key=type(root).__name__,
         ) from error
-    for node in reversed(graph.nodes):
-        if node.op == "call_function" and node.target.__name__ in ("_assert", "_assert_is_none") and not node.users:
-            graph.erase_node(node)  # that a fixed argument is what it was
-    graph.eliminate_dead_code()
-    for node in reversed(graph.nodes):
-        if node.op == "placeholder" and not node.users and node.target.split("_")[0] in fixed:
+    for node in reversed(graph.nodes):  # what nobody needs, and checks that fixed arguments are what they were
+        if not node.users and node.op not in ("placeholder", "output"):
+            graph.erase_node(node)
+    for node in graph.nodes:
+        if node.op == "placeholder" and not node.users and node.name.rpartition("_")[0] in fixed:
             graph.erase_node(node)
     return graph
 
@@ -181,10 +180,11 @@ class _Conversion:
 
     def _unalias(self) -> None:
         """What comes after an operation in place sees its result, also by the old name."""
-        order = {node: n for n, node in enumerate(self.traced.nodes)}
+        earlier: set[fx.Node] = set()
         for node in self.traced.nodes:
+            earlier.add(node)
             if self._in_place(node) and node.args and isinstance(node.args[0], fx.Node):
-                node.args[0].replace_all_uses_with(node, delete_user_cb=lambda user, at=order[node]: order[user] > at)
+                node.args[0].replace_all_uses_with(node, delete_user_cb=lambda user: user not in earlier)
 
     def _in_place(self, node: fx.Node) -> bool:
         if node.op == "call_module":
@@ -286,7 +286,11 @@ class _Conversion:
             return True
         plain = IN_PLACE.get(name, name.rstrip("_") if not name.startswith("_") else name)
         operation = SAME.get(plain, plain)
-        arguments, keywords = node.args, {key: value for key, value in node.kwargs.items() if key not in IGNORED}
+        arguments, keywords = node.args, dict(node.kwargs)
+        if node.op == "call_function" and len(arguments) > 1 and _says(node.target, "inplace"):
+            arguments, keywords = node.args[:1], _bound(node.target, node.args, keywords)
+            keywords = dict(list(keywords.items())[1:])
+        keywords = {key: value for key, value in keywords.items() if key not in IGNORED}
         if operation in DROPOUT:
             if _bound(functional.dropout, node.args, dict(node.kwargs)).get("training", True) is not False:
                 return False
@@ -327,8 +331,7 @@ class _Conversion:
                 )  # fmt: skip
         except NotMapped:
             return False
-        target = next(each for each in node.args + tuple(node.kwargs.values())
-                      if isinstance(each, fx.Node) and each.op == "get_attr").target.rpartition(".")[0]  # fmt: skip
+        target = str(given["weight"].target).rpartition(".")[0]
         target = target if target and target not in self.layers else node.name
         self.layers[target] = weights
         self._add(node, "layer", (self._argument(given["input"]),), target=target)
@@ -386,6 +389,14 @@ FUNCTIONAL: dict[str, Any] = {
 def _bound(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
     """Arguments by their names."""
     return dict(inspect.signature(function).bind(*arguments, **keywords).arguments)
+
+
+def _says(function: Any, name: str) -> bool:
+    """Whether a function says that it has an argument of this name."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _takes(operation: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
