@@ -46,6 +46,20 @@ def validated(
 
     Raises one CosimError: of the only thing wrong, or listing all of them.
     """
+    instance, problems = examined(model, content, file=file, from_code=from_code)
+    if instance is None or problems:
+        raise _joined(problems, file)
+    return instance
+
+
+def examined(
+    model: type[Model],
+    content: Mapping[str, Any],
+    *,
+    file: str | Path | None = None,
+    from_code: Iterable[str] = (),
+) -> tuple[Model | None, list[CosimError]]:
+    """What `validated` gives, or None, and everything that is wrong; arguments as there."""
     exempt = set(from_code)
     problems = [
         CosimError(
@@ -56,7 +70,7 @@ def validated(
         if key.split(".")[0] not in exempt
     ]  # fmt: skip
     try:
-        instance = model.model_validate(dict(content))
+        return model.model_validate(dict(content)), problems
     except ValidationError as error:
         details = error.errors()
         for detail in details:
@@ -64,10 +78,7 @@ def validated(
                 continue  # a default that rests on the key that is wrong; a key that is missing because misspelt
             of_code = bool(detail["loc"]) and detail["loc"][0] in exempt
             problems.append(_as_cosim_error(model, detail, None if of_code else file))
-        raise _joined(problems, file) from error
-    if problems:
-        raise _joined(problems, file)
-    return instance
+        return None, problems
 
 
 def _is_misspelt(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
@@ -137,7 +148,7 @@ def _as_cosim_error(model: type[BaseModel], detail: ErrorDetails, file: str | Pa
         case _:
             message = message[:1].lower() + message[1:]
     if allowed is None and field is not None:
-        allowed = _range(field)
+        allowed = range_in_words(field)
     return CosimError(message, file=file, key=key, value=value, allowed=allowed)
 
 
@@ -212,7 +223,7 @@ def _bare_numbers(model: type, content: Any, prefix: str) -> Iterator[tuple[str,
                     yield dotted, each, unit
 
 
-def _range(field: FieldInfo) -> str | None:
+def range_in_words(field: FieldInfo) -> str | None:
     """The bounds of a field in words: "2 to 8", "above 0 V and at most 1 V"; None when it has none."""
     bounds = {
         bound: getattr(item, bound)

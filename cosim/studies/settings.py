@@ -1,0 +1,276 @@
+"""What a point of a study is made of: network, tile, device, models, switches; each by a dotted name.
+
+A study file gives the settings that all points share; a sweep changes some of them by name: "tile.adc.bits",
+"device.read_noise", "models.ramp_adc.file", "fidelity.default". Names of layers may hold dots themselves
+("fidelity.lstm.l0.i").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, Field, create_model
+from pydantic.fields import FieldInfo
+
+from cosim.blocks.config import BlockConfig, Ratio, Second, Siemens
+from cosim.errors import CosimError, did_you_mean
+from cosim.tiles.config import Nonidealities, TileConfig
+from cosim.tiles.protocol import Fidelity
+from cosim.units import format_si
+from cosim.validation import examined, range_in_words, unit_of_key, validated
+
+DEFAULT = "default"  # key of `fidelity`: all layers that are not named
+
+
+class NetworkSettings(BlockConfig):
+    """Which network, and with which weights."""
+
+    name: str = Field("digits_lstm", description="network whose accuracy is asked for")
+    weights: str | None = Field(None, description="weights: a form of this network, or a file; default: the shipped")
+
+
+class DeviceSettings(BlockConfig):
+    """The memristor of array and ramp column; what is given here replaces the device's own figure."""
+
+    name: str = Field("taox_1t1r", description="device model: a name, or a folder")
+    programming_sigma: Siemens | None = Field(
+        None, ge=0, le=100e-6, description="standard deviation after programming; default: the device's"
+    )
+    read_noise: Ratio | None = Field(
+        None, ge=0, le=0.5, description="relative standard deviation from read to read; default: the device's"
+    )
+    stuck_off_rate: Ratio | None = Field(None, ge=0, le=0.5, description="share of cells stuck off; default: device's")
+    stuck_on_rate: Ratio | None = Field(None, ge=0, le=0.5, description="share of cells stuck on; default: device's")
+    time: Second | None = Field(
+        None, ge=0, le=3.2e9, description="time after programming; default: at once, without drift"
+    )
+
+
+class ModelSettings(BlockConfig):
+    """A fitted model, and parameters of it that are to have other values."""
+
+    file: str = Field(description="model file of `cosim fit`, or the name of a shipped model")
+    parameters: dict[str, float | str] = Field(
+        default_factory=dict, description="parameter of the model -> value with its unit, in place of the fitted one"
+    )
+
+
+class ModelsSettings(BlockConfig):
+    """The fitted models of behavioural tiles."""
+
+    ramp_adc: ModelSettings = Field(ModelSettings(file="ramp_adc"))
+    crossbar: ModelSettings | None = Field(None)
+
+
+Switches = create_model(  # one switch a non-ideality, as in `Nonidealities`
+    "Switches",
+    __base__=BlockConfig,
+    **{name: (bool, Field(True, description="whether it is in")) for name in Nonidealities.names()},
+)  # type: ignore[call-overload]
+
+
+class Settings(BlockConfig):
+    """All that makes a point of a study, whichever of it is swept."""
+
+    network: NetworkSettings = Field(default_factory=NetworkSettings)
+    tile: TileConfig = Field(default_factory=TileConfig)
+    device: DeviceSettings = Field(default_factory=DeviceSettings)
+    models: ModelsSettings = Field(default_factory=ModelsSettings)
+    nonidealities: Switches = Field(default_factory=Switches)  # type: ignore[valid-type]
+    fidelity: dict[str, Fidelity] = Field({DEFAULT: Fidelity.BEHAVIOURAL}, validate_default=True)
+    functions: dict[str, str] = Field(
+        default_factory=dict, description="activation of the network -> the function that its converters make instead"
+    )
+
+    def switches(self) -> Nonidealities:
+        """The switches as the tiles take them."""
+        return Nonidealities(**self.nonidealities.model_dump())  # type: ignore[attr-defined]
+
+    def fidelity_of(self, layer: str) -> Fidelity:
+        """The fidelity of a layer."""
+        return self.fidelity.get(layer, self.fidelity.get(DEFAULT, Fidelity.BEHAVIOURAL))
+
+
+TABLES = tuple(Settings.model_fields)
+OPEN = {"fidelity": "fidelity.LAYER", "functions": "functions.ACTIVATION",
+        "models.ramp_adc.parameters": "models.ramp_adc.parameters.NAME",
+        "models.crossbar.parameters": "models.crossbar.parameters.NAME"}  # fmt: skip
+"""Tables whose keys are names of the user's own, and how they are told."""
+
+ELSEWHERE = {
+    "tile.adc.device": "device.name",
+    "tile.adc.function": "functions.ACTIVATION, for the network's layers say which activation a tile makes",
+    "tile.adc.x_range": "functions.ACTIVATION",
+    "tile.adc.points": "functions.ACTIVATION",
+    "tile.crossbar.device": "device.name",
+    "tile.crossbar.v_read": "tile.adc.v_read",
+    "tile.crossbar.v_clp": "tile.adc.v_clp",
+    "tile.crossbar.rows": "tile.inputs",
+    "tile.crossbar.columns": "tile.outputs",
+}
+"""Settings of a tile that follow from others of the study."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A setting's dotted name.
+
+    Attributes
+    ----------
+    path: keys from table to table; the last may hold dots.
+    owner: the pydantic model that has it as a field; None in an open table.
+    """
+
+    dotted: str
+    path: tuple[str, ...]
+    owner: type[BaseModel] | None = None
+
+    @property
+    def field(self) -> FieldInfo | None:
+        return None if self.owner is None else self.owner.model_fields[self.path[-1]]
+
+    @property
+    def unit(self) -> str | None:
+        """SI unit; None where the value is no quantity."""
+        return None if self.owner is None else unit_of_key(self.owner, self.path[-1])
+
+    @property
+    def allowed(self) -> str | None:
+        """Range in words; None where there is none."""
+        return None if self.field is None else range_in_words(self.field)
+
+
+def known_names() -> dict[str, Name]:
+    """Dotted name -> setting, of all that have a fixed name."""
+    return {each.dotted: each for each in _names(Settings, ()) if each.dotted not in ELSEWHERE}
+
+
+def _names(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Name]:
+    for key, field in model.model_fields.items():
+        here = (*path, key)
+        dotted = ".".join(here)
+        inner = _model_in(field.annotation)
+        if inner is not None:
+            yield from _names(inner, here)
+        elif dotted not in OPEN:
+            yield Name(dotted, here, model)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    from typing import get_args
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := _model_in(each)) is not None), None)
+
+
+_KNOWN = known_names()
+
+
+def find_name(dotted: str) -> Name:
+    """The setting of a dotted name; CosimError with the nearest one where there is none."""
+    if dotted in _KNOWN:
+        return _KNOWN[dotted]
+    for table in OPEN:
+        rest = dotted.removeprefix(f"{table}.")
+        if rest and rest != dotted:
+            return Name(dotted, (*table.split("."), rest))
+    if dotted in ELSEWHERE:
+        raise CosimError(f"this follows from {ELSEWHERE[dotted]}; set that", key=dotted)
+    raise CosimError(f"no setting has this name.{_nearest(dotted)}", key=dotted, allowed=_siblings(dotted))
+
+
+def _nearest(dotted: str) -> str:
+    """The nearest name: one that ends like it ("adc.bits"), or is written nearly so."""
+    ending = [name for name in _KNOWN if name.endswith(f".{dotted}")]
+    return f" Did you mean '{ending[0]}'?" if ending else did_you_mean(dotted, _KNOWN)
+
+
+def _siblings(dotted: str) -> list[str] | str:
+    """The names of the same table, or the tables."""
+    table = dotted.rpartition(".")[0]
+    beside = [name for name in _KNOWN if name.rpartition(".")[0] == table]
+    return beside or f"a name in one of the tables {', '.join(TABLES)}"
+
+
+def checked_value(name: Name, raw: Any, file: str | None = None) -> tuple[Any, list[CosimError]]:
+    """A swept value as the settings hold it (SI floats), and what is wrong with it by itself."""
+    if name.owner is None:
+        return _open_value(name, raw, file)
+    key = name.path[-1]
+    found, problems = examined(name.owner, _required(name.owner) | {key: raw}, file=file)
+    own = [each for each in problems if each.key is not None and each.key.split(".")[0] == key]
+    for each in own:
+        each.key, each.value = name.dotted, raw
+    if own or found is None:
+        return raw, own
+    return getattr(found, key), []
+
+
+def _required(model: type[BaseModel]) -> dict[str, Any]:
+    """Values for keys without which a model cannot be made."""
+    return {"file": "ramp_adc"} if model is ModelSettings else {}
+
+
+def _open_value(name: Name, raw: Any, file: str | None) -> tuple[Any, list[CosimError]]:
+    match name.path[0]:
+        case "fidelity":
+            try:
+                return Fidelity(raw), []
+            except ValueError:
+                choices = [each.value for each in Fidelity]
+                said = did_you_mean(str(raw), choices)
+                return raw, [
+                    CosimError(f"not one of the choices.{said}", file=file, key=name.dotted, value=raw, allowed=choices)
+                ]
+        case "functions" if not isinstance(raw, str):
+            return raw, [
+                CosimError("not a function", file=file, key=name.dotted, value=raw, allowed="a name, or 'expr: ...'")
+            ]
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return raw, [CosimError("not a quantity", file=file, key=name.dotted, value=raw)]
+    return raw, []
+
+
+def with_values(content: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables with some settings changed by dotted name; the tables given are left as they are."""
+    changed = {key: content[key] for key in content if key in TABLES}
+    for dotted, value in values.items():
+        path = find_name(dotted).path
+        table = changed
+        for key in path[:-1]:
+            table[key] = dict(table.get(key) or _implied(path, key))
+            table = table[key]
+        table[path[-1]] = value
+    return changed
+
+
+def _implied(path: tuple[str, ...], key: str) -> dict[str, Any]:
+    """What a table holds that is only there because of a name below it."""
+    return {"file": path[1]} if path[0] == "models" and key == path[1] and len(path) > 2 else {}
+
+
+def settings_of(content: Mapping[str, Any], values: Mapping[str, Any]) -> Settings:
+    """The settings of a point: the tables of a checked study file with its own values."""
+    return validated(Settings, with_values(content, values), from_code=TABLES)
+
+
+def value_in_words(dotted: str, value: Any) -> str:
+    """A value for people, with its unit: "0.5 %", "1 day", "5"."""
+    unit = find_name(dotted).unit
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if unit is None or not isinstance(value, int | float):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return format_si(value, unit, 6)
+
+
+def plain_value(value: Any) -> Any:
+    """A value as JSON holds it."""
+    if isinstance(value, Fidelity):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [plain_value(each) for each in value]
+    return value
