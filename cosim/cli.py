@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cosim.commands.study_app import app as study
 from cosim.errors import CosimError
 
 app = typer.Typer(
@@ -286,6 +287,8 @@ def train(
     reference = {"device": device, "minutes": minutes, "settings": dict(pairs(settings, "--set")), "fast": fast}
     command.train(network, seed, epochs, output, own, reference, as_json)
 
+
+app.add_typer(study, name="study")
 
 data = typer.Typer(help="Data sets: list, fetch, check.", no_args_is_help=True)
 app.add_typer(data, name="data")

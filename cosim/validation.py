@@ -71,6 +71,8 @@ def examined(
     ]  # fmt: skip
     try:
         return model.model_validate(dict(content)), problems
+    except CosimError as error:  # a rule between keys, which says by itself what is wrong
+        return None, [*problems, error]
     except ValidationError as error:
         details = error.errors()
         for detail in details:

@@ -45,58 +45,67 @@ def open_pool(
     """
     if scheduler is None:
         return SimulatorPool(workers, use_cache=use_cache, timeout=timeout)
-    if workers is not None and workers < 1:
-        raise CosimError("at least one worker is needed", key="workers", value=workers, allowed="1 or more")
-    kind, _, rest = scheduler.partition(":")
-    start: Callable[[], Cluster] | None = None
-    if kind == "local" and rest.isdigit() and int(rest) > 0:
-        start = partial(_local_cluster, workers or int(rest))
-    elif scheduler == "slurm" or (kind == "slurm" and rest):
-        start = partial(slurm_cluster, read_options(rest) if rest else None, workers)
-    elif not (kind in ("tcp", "tls") and rest.startswith("//") and len(rest) > 2):
-        raise CosimError("there is no such scheduler", key="scheduler", value=scheduler, allowed=SCHEDULERS)
+    _start_of(scheduler, workers)
     _check_installed()
     _check_main()
     simulator = probe()
+    client, closers = open_client(scheduler, workers)
+    try:
+        from cosim.spice.cluster import ClusterPool
+
+        _check_workers(client, scheduler, simulator)
+        return ClusterPool(
+            client, scheduler, limit=workers, use_cache=use_cache, timeout=timeout, simulator=simulator, closers=closers
+        )
+    except BaseException:
+        for closer in (client.close, *closers):
+            closer()
+        raise
+
+
+def open_client(scheduler: str, workers: int | None = None) -> tuple[Client, tuple[Callable[[], object], ...]]:
+    """A client of a Dask scheduler, and what else is to be closed after it: a cluster that was started for it.
+
+    scheduler, workers: as in `open_pool`. Raises CosimError as that does.
+    """
+    start = _start_of(scheduler, workers)
+    _check_installed()
+    _check_main()
     if start is None:
-        return _connected(scheduler, scheduler, workers, use_cache, timeout, simulator)
+        return _connected(scheduler, scheduler), ()
     import dask
 
     with dask.config.set({"distributed.scheduler.allowed-failures": MOST_DEATHS}):
         cluster = start()
     try:
-        return _connected(cluster, scheduler, workers, use_cache, timeout, simulator, cluster.close)
+        return _connected(cluster, scheduler), (cluster.close,)
     except BaseException:
         cluster.close()
         raise
 
 
-def _connected(
-    target: str | Cluster,
-    place: str,
-    limit: int | None,
-    use_cache: bool,
-    timeout: float,
-    simulator: Simulator,
-    *closers: Callable[[], object],
-) -> SimulatorPool:
-    from distributed import Client
+def _start_of(scheduler: str, workers: int | None) -> Callable[[], Cluster] | None:
+    """What starts the cluster of that name; None for a scheduler that is there. CosimError for no such name."""
+    if workers is not None and workers < 1:
+        raise CosimError("at least one worker is needed", key="workers", value=workers, allowed="1 or more")
+    kind, _, rest = scheduler.partition(":")
+    if kind == "local" and rest.isdigit() and int(rest) > 0:
+        return partial(_local_cluster, workers or int(rest))
+    if scheduler == "slurm" or (kind == "slurm" and rest):
+        return partial(slurm_cluster, read_options(rest) if rest else None, workers)
+    if not (kind in ("tcp", "tls") and rest.startswith("//") and len(rest) > 2):
+        raise CosimError("there is no such scheduler", key="scheduler", value=scheduler, allowed=SCHEDULERS)
+    return None
 
-    from cosim.spice.cluster import ClusterPool
+
+def _connected(target: str | Cluster, place: str) -> Client:
+    from distributed import Client
 
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it tells with a traceback what we tell too
     try:
-        client = Client(target, timeout=ANSWERS_WITHIN, set_as_default=False, name="cosim")
+        return Client(target, timeout=ANSWERS_WITHIN, set_as_default=False, name="cosim")
     except (OSError, ValueError) as error:
         raise CosimError(f"no Dask scheduler answers here ({error})", key="scheduler", value=place) from error
-    try:
-        _check_workers(client, place, simulator)
-        return ClusterPool(
-            client, place, limit=limit, use_cache=use_cache, timeout=timeout, simulator=simulator, closers=closers
-        )
-    except BaseException:
-        client.close()
-        raise
 
 
 def _check_workers(client: Client, place: str, simulator: Simulator) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +58,7 @@ class PointHardware:
     def build(self, activation: str, fidelity: Fidelity) -> Tile:
         """One tile, not yet programmed."""
         function = self.function_of(activation)
-        model = self._model(function)
+        model = self.model(function)
         tile = validated(
             TileConfig,
             {**self.settings.tile.model_dump(), **self._sizes, "adc": model.config},
@@ -70,7 +71,8 @@ class PointHardware:
         )
         return hardware.build(function, fidelity)
 
-    def _model(self, function: str) -> RampAdcModel:
+    def model(self, function: str) -> RampAdcModel:
+        """The fitted ramp ADC of a function; CosimError for one of another circuit."""
         if function not in self._models:
             adc = self.settings.tile.adc
             given = {name: getattr(adc, name) for name in adc.model_fields_set}
@@ -99,7 +101,8 @@ def own_simulators(fidelity: Fidelity) -> Any:
 def device_of(settings: Settings) -> Device:
     """The device with what the study replaces of it."""
     stated = settings.device
-    device = load_device(stated.name)
+    with key_of("device.name", stated.name):
+        device = load_device(stated.name)
     names = ("programming_sigma", "read_noise", "stuck_off_rate", "stuck_on_rate")
     given = {name: getattr(stated, name) for name in names if getattr(stated, name) is not None}
     if stated.time is not None and device.drift is None:
@@ -113,8 +116,9 @@ def device_of(settings: Settings) -> Device:
 def ramp_adc_of(settings: Settings) -> RampAdcModel:
     """The fitted ramp ADC with what the study replaces of its parameters."""
     stated = settings.models.ramp_adc
-    path = model_path(stated.file)
-    model = _ramp_adc(path, sha256_of(path))
+    with key_of("models.ramp_adc.file", stated.file):
+        path = model_path(stated.file)
+        model = _ramp_adc(path, sha256_of(path))
     return replace(model, parameters=_replaced(model.parameters, stated, "models.ramp_adc"))
 
 
@@ -122,9 +126,23 @@ def crossbar_of(stated: ModelSettings | None) -> CrossbarModel | None:
     """The fitted crossbar; None where the configured resistances are to be taken."""
     if stated is None:
         return None
-    path = model_path(stated.file)
-    model = _crossbar(path, sha256_of(path))
+    with key_of("models.crossbar.file", stated.file):
+        path = model_path(stated.file)
+        model = _crossbar(path, sha256_of(path))
     return replace(model, parameters=_replaced(model.parameters, stated, "models.crossbar"))
+
+
+@contextmanager
+def key_of(key: str, value: str) -> Iterator[None]:
+    """Faults under this that name no key are this key's."""
+    try:
+        yield
+    except CosimError as error:
+        if error.key is not None:
+            raise
+        raise CosimError(
+            error.message, file=error.file, key=key, value=error.value or value, allowed=error.allowed
+        ) from error
 
 
 @lru_cache(maxsize=16)

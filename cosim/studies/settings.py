@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 from pydantic.fields import FieldInfo
 
 from cosim.blocks.config import BlockConfig, Ratio, Second, Siemens
+from cosim.blocks.ramp_adc.functions import TABLE
 from cosim.errors import CosimError, did_you_mean
 from cosim.tiles.config import Nonidealities, TileConfig
 from cosim.tiles.protocol import Fidelity
@@ -252,9 +254,37 @@ def _implied(path: tuple[str, ...], key: str) -> dict[str, Any]:
     return {"file": path[1]} if path[0] == "models" and key == path[1] and len(path) > 2 else {}
 
 
-def settings_of(content: Mapping[str, Any], values: Mapping[str, Any]) -> Settings:
-    """The settings of a point: the tables of a checked study file with its own values."""
-    return validated(Settings, with_values(content, values), from_code=TABLES)
+def settings_of(content: Mapping[str, Any], values: Mapping[str, Any], folder: str | Path = "") -> Settings:
+    """The settings of a point: the tables of a checked study file with its own values.
+
+    Files are looked for in `folder`, that of the study file, before the folder of the process.
+    """
+    return located(validated(Settings, with_values(content, values), from_code=TABLES), folder)
+
+
+def located(settings: Settings, folder: str | Path) -> Settings:
+    """The same with the paths of files that lie in `folder` written from there."""
+
+    def found(text: str) -> str:
+        path = Path(folder, text)
+        return str(path) if not Path(text).is_absolute() and path.exists() else text
+
+    def model(stated: ModelSettings | None) -> ModelSettings | None:
+        return stated and stated.model_copy(update={"file": found(stated.file)})
+
+    def function(text: str) -> str:
+        return TABLE + " " + found(text.removeprefix(TABLE).strip()) if text.startswith(TABLE) else text
+
+    models = settings.models
+    changes = {
+        "network": settings.network.model_copy(
+            update={"weights": settings.network.weights and found(settings.network.weights)}
+        ),
+        "device": settings.device.model_copy(update={"name": found(settings.device.name)}),
+        "models": models.model_copy(update={"ramp_adc": model(models.ramp_adc), "crossbar": model(models.crossbar)}),
+        "functions": {name: function(text) for name, text in settings.functions.items()},
+    }
+    return settings.model_copy(update=changes)
 
 
 def value_in_words(dotted: str, value: Any) -> str:

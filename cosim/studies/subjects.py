@@ -6,40 +6,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.datasets.digits import load_digits
 from cosim.errors import CosimError, did_you_mean
 from cosim.files import sha256_of
 from cosim.networks.lstm import GATE_FUNCTIONS, GATES, LstmNetwork
 from cosim.networks.weights import Form, LstmWeights, load_weights, weights_file
 from cosim.studies.point_hardware import PointHardware, age
 from cosim.studies.settings import Settings
-
-Metric = Literal["accuracy", "bits_per_symbol"]
+from cosim.studies.tasks import Metric, Task, task_of
 
 
 class Subject(Protocol):
-    """A network on the hardware of one point, with its test samples.
+    """A network on the hardware of one point.
 
     Attributes
     ----------
+    task: its test examples, and what is right.
     measures: what is known of it without running it: cells, conversions an inference, costs.
     """
 
+    task: Task
     measures: Mapping[str, float]
 
     def program(self, for_chip: np.random.Generator, for_drift: np.random.Generator) -> None:
         """Write a chip, and let the time after programming pass."""
 
-    def losses(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(score, loss) of each test sample, both of shape (samples,); NaN where an output was not finite.
-
-        Score: 1 right or 0 wrong under the metric "accuracy", bits under "bits_per_symbol". Loss: cross-entropy [nat].
-        """
+    def outputs(self, rng: np.random.Generator) -> NDArray[np.floating]:
+        """What the network says to all examples, as `Task.scores` takes it."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,11 @@ class SubjectKind:
 
     Attributes
     ----------
-    metric: what its scores are.
     layers: names that `fidelity` takes.
     activations: names that `functions` takes.
     fixed: settings that the weights decide, and that a study cannot change.
-    samples: number of test samples, or a function that says it.
-    sources: settings -> name -> file that the results depend on.
-    build: puts it on a point's hardware, with the test samples of these places.
+    sources: settings -> name -> file that the results depend on, beside models and device.
+    build: puts it on a point's hardware, with so many test examples (None: all) drawn by a seed.
     """
 
     name: str
@@ -62,9 +57,8 @@ class SubjectKind:
     metric: Metric
     layers: tuple[str, ...]
     activations: tuple[str, ...]
-    samples: Callable[[], int]
     sources: Callable[[Settings], dict[str, Path]]
-    build: Callable[[Settings, NDArray[np.int64]], Subject]
+    build: Callable[[Settings, int | None, int], Subject]
     fixed: tuple[str, ...] = field(default=())
 
 
@@ -82,20 +76,18 @@ def _weights(path: Path, sha256: str) -> LstmWeights:
     return load_weights(path)
 
 
-@lru_cache(maxsize=1)
-def _digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    part = load_digits("test")
-    return part.sequences, part.labels
+@lru_cache(maxsize=4)
+def _digits(examples: int | None, seed: int) -> Task:
+    return task_of("digits_lstm", examples=examples, seed=seed)
 
 
 class DigitsLstm:
     """The digits LSTM, one tile a gate."""
 
-    def __init__(self, settings: Settings, places: NDArray[np.int64]) -> None:
+    def __init__(self, settings: Settings, examples: int | None, seed: int) -> None:
         path = digits_weights_file(settings)
         weights = _weights(path, sha256_of(path))
-        sequences, labels = _digits()
-        self._sequences, self._labels = sequences[places], labels[places]
+        self.task = _digits(examples, seed)
         self._settings = settings
         sizes = {
             "inputs": weights.gates.shape[1],
@@ -108,7 +100,7 @@ class DigitsLstm:
         inputs, outputs = sizes["inputs"], sizes["outputs"]
         self.measures: Mapping[str, float] = {
             "cells": float(len(GATES) * 2 * inputs * outputs),
-            "conversions": float(len(GATES) * outputs * sequences.shape[1]),
+            "conversions": float(len(GATES) * outputs * self.task.inputs.shape[1]),
         }
 
     def program(self, for_chip: np.random.Generator, for_drift: np.random.Generator) -> None:
@@ -117,26 +109,9 @@ class DigitsLstm:
         for gate, rng in zip(GATES, for_drift.spawn(len(GATES)), strict=True):
             age(self._network.tiles[gate], self._settings.device.time, self._hardware.device, rng)
 
-    def losses(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def outputs(self, rng: np.random.Generator) -> NDArray[np.floating]:
         """See `Subject`."""
-        return scores_of(self._network.forward(self._sequences, rng), self._labels)
-
-
-def scores_of(
-    logits: NDArray[np.floating], labels: NDArray[np.integer]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(1 right or 0 wrong, cross-entropy [nat]) of logits (samples, classes) and labels (samples,).
-
-    -log softmax(l)_y = log sum_k exp(l_k - max) - (l_y - max). Both are NaN where a logit is not finite: such an output
-    names no class.
-    """
-    values = logits.astype(np.float64)
-    finite = np.isfinite(values).all(axis=1)
-    shifted = np.where(finite[:, None], values, 0.0)
-    shifted = shifted - shifted.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-    right = (shifted.argmax(axis=1) == labels).astype(np.float64)
-    return np.where(finite, right, np.nan), np.where(finite, losses, np.nan)
+        return self._network.forward(self.task.inputs[:], rng)
 
 
 # ---- by name ---------------------------------------------------------------------------------------------------------
@@ -148,7 +123,6 @@ SUBJECTS = {
         metric="accuracy",
         layers=GATES,
         activations=("sigmoid", "tanh"),
-        samples=lambda: len(_digits()[1]),
         sources=lambda settings: {"weights": digits_weights_file(settings)},
         build=DigitsLstm,
         fixed=("tile.inputs", "tile.outputs", "tile.w_max"),

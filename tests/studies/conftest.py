@@ -1,5 +1,6 @@
 """A small network on small hardware for the tests of studies."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,44 @@ from cosim.tiles.config import TileConfig
 from cosim.tiles.hardware import Hardware
 
 BITS = 3
+
+SMALL_STUDY = """
+schema = "cosim.study/1"
+title = "Bits and read noise"
+seed = 3
+chips = 2
+noise_samples = 2
+test_samples = 30
+
+[tile]
+dac_bits = 5
+
+[sweep]
+method = "grid"
+
+[sweep.over]
+"tile.adc.bits" = [4, 5]
+device.read_noise = ["0 %", "2 %"]
+"""
+
+
+@pytest.fixture
+def small() -> str:
+    """A study's file: four points of the digits LSTM with the shipped models."""
+    return SMALL_STUDY
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a study's file."""
+
+    def write(text: str = SMALL_STUDY, name: str = "study.toml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

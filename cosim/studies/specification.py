@@ -1,0 +1,541 @@
+"""A study's file: read, and checked whole before anything runs.
+
+    schema = "cosim.study/1"
+    title = "Bits and read noise of the digits LSTM"
+    seed = 1
+    chips = 10
+    noise_samples = 1
+    test_samples = 200
+
+    [network]
+    name = "digits_lstm"
+
+    [tile]                       # and [tile.adc], [tile.crossbar], [device], [models], [nonidealities], [fidelity],
+    dac_bits = 5                 # [functions]: what all points share, see `settings`
+
+    [sweep]                      # see `sweep`
+    method = "grid"
+
+Every fault is told in one message, each with its line, key, value, what is allowed, and the nearest valid key.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.errors import CosimError, did_you_mean
+from cosim.provenance import canonical_json, sha256_of_json
+from cosim.studies.evaluation import Counts
+from cosim.studies.point_hardware import PointHardware, key_of
+from cosim.studies.settings import (
+    DEFAULT,
+    ELSEWHERE,
+    TABLES,
+    NetworkSettings,
+    Settings,
+    checked_value,
+    find_name,
+    known_names,
+    located,
+    plain_value,
+    settings_of,
+    value_in_words,
+    with_values,
+)
+from cosim.studies.subjects import SubjectKind, subject_of
+from cosim.studies.sweep import (
+    METHODS,
+    Axis,
+    Design,
+    GridSweep,
+    LadderSweep,
+    LatinHypercubeSweep,
+    ListSweep,
+    ParetoSweep,
+    Range,
+    SobolSweep,
+    Sweep,
+    grid,
+    ladder,
+    latin_hypercube,
+    sobol,
+)
+from cosim.studies.toml_lines import key_lines, line_of
+from cosim.tiles.config import TileConfig
+from cosim.validation import examined, read_toml
+
+SCHEMA = "cosim.study/1"
+MOST_SHOWN = 50  # faults of one file
+
+
+class StudyFile(Settings):
+    """The tables of a study's file but for `sweep`."""
+
+    schema_: Literal["cosim.study/1"] = Field(alias="schema")
+    title: str = Field("", description="what the study asks, in words")
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="of chips, reads and the drawing of test samples")
+    chips: int = Field(10, ge=1, le=100_000, description="drawn a point; the same in all points")
+    noise_samples: int = Field(1, ge=1, le=10_000, description="reads of all test samples on each chip")
+    test_samples: int | None = Field(
+        None, ge=1, description="of the official test part, drawn by the seed; default: all"
+    )
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A checked study.
+
+    Attributes
+    ----------
+    path: its file. text: what stands there.
+    content: tables that all points share, as in the file.
+    counts: chips, noise samples, test samples, seed.
+    sweep: as in the file, without its values checked. axes: with them.
+    design: the points; of a Pareto search, None.
+    """
+
+    path: Path
+    text: str
+    title: str
+    content: Mapping[str, Any]
+    counts: Counts
+    sweep: Sweep
+    axes: tuple[Axis, ...]
+    design: Design | None
+
+    @property
+    def folder(self) -> Path:
+        """Of the study's file, where the files that it names are looked for first."""
+        return self.path.resolve().parent
+
+    @property
+    def sha256(self) -> str:
+        """Over all that the results depend on, but for the files it names: not over comments and title."""
+        return sha256_of_json(self._stated(with_sweep=True))
+
+    def base_hash(self) -> str:
+        """The same without the sweep: points of two studies that differ in no more are the same points."""
+        return sha256_of_json(self._stated(with_sweep=False))
+
+    def _stated(self, *, with_sweep: bool) -> dict[str, Any]:
+        counts = vars(self.counts)
+        stated = {"schema": SCHEMA, "content": self.content, "counts": counts}
+        return stated | {"sweep": self.sweep.model_dump()} if with_sweep else stated
+
+    def settings(self, values: Mapping[str, Any] | None = None) -> Settings:
+        """The settings of a point."""
+        return settings_of(self.content, values or {}, self.folder)
+
+    def written(self, values: Mapping[str, Any] | None = None) -> Settings:
+        """The same with paths as the file has them."""
+        return settings_of(self.content, values or {})
+
+
+def load_specification(path: str | Path) -> Specification:
+    """A study's file, checked whole; one CosimError that lists every fault."""
+    path = Path(path)
+    read_toml(path)  # a file that is no TOML is told by its own message, with its line
+    text = path.read_text(encoding="utf-8")
+    return parse_specification(text, path)
+
+
+def parse_specification(text: str, path: Path, *, look_at_files: bool = True) -> Specification:
+    """The same from a text; `path` for messages and for the files that it names.
+
+    look_at_files: False reads a study that was checked when it began, wherever its files are now.
+    """
+    import tomllib
+
+    content = tomllib.loads(text)
+    problems: list[CosimError] = []
+    sweep_table = content.pop("sweep", {"method": "grid"})
+    checked, faults = examined(StudyFile, content)
+    problems += faults
+    problems += _elsewhere(content)
+    tables = {key: content[key] for key in content if key in TABLES}
+    sweep, faults = _sweep_of(sweep_table)
+    problems += faults
+    axes: tuple[Axis, ...] = ()
+    points: list[dict[str, Any]] = []
+    if sweep is not None:
+        axes, points, faults = _swept(sweep)
+        problems += faults
+    sound = _without(tables, [each.key for each in problems if each.key])
+    swept = [*(axis.name for axis in axes), *(name for point in points for name in point)]
+    if look_at_files:
+        problems += _fixed(sound, swept)
+        problems += _meaning(sound, axes, points, path)
+    if problems:
+        raise _told(problems, text, path)
+    assert checked is not None and sweep is not None
+    counts = Counts(checked.chips, checked.noise_samples, checked.test_samples, checked.seed)
+    design = _design(sweep, axes, points, counts.seed)
+    made = Specification(path, text, checked.title, tables, counts, sweep, axes, design)
+    if design is not None and look_at_files and (faults := list(_combinations(made, design))):
+        raise _told(faults, text, path)
+    return made
+
+
+# ---- the sweep -------------------------------------------------------------------------------------------------------
+
+
+def _sweep_of(table: Any) -> tuple[Sweep | None, list[CosimError]]:
+    if not isinstance(table, Mapping):
+        return None, [CosimError("this is a table", key="sweep", value=table)]
+    method = table.get("method")
+    if method not in METHODS:
+        said = did_you_mean(str(method), METHODS) if method is not None else ""
+        message = "unknown method." + said if method is not None else "this key is required"
+        return None, [CosimError(message, key="sweep.method", value=method, allowed=list(METHODS))]
+    flat = dict(table)
+    if isinstance(flat.get("over"), Mapping):
+        flat["over"] = dict(_flat(flat["over"], lambda leaf: not isinstance(leaf, Mapping) or "low" in leaf))
+    if isinstance(flat.get("points"), list):
+        flat["points"] = [
+            dict(_flat(each, lambda leaf: not isinstance(leaf, Mapping))) if isinstance(each, Mapping) else each
+            for each in flat["points"]
+        ]
+    found, problems = examined(METHODS[method], flat)
+    for each in problems:
+        each.key = f"sweep.{each.key}" if each.key else "sweep"
+    return found, problems  # type: ignore[return-value]
+
+
+def _flat(table: Mapping[str, Any], is_leaf: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted name -> value, whether the names were written with dots, in quotes, or as tables."""
+    for key, value in table.items():
+        if is_leaf(value):
+            yield f"{prefix}{key}", value
+        else:
+            yield from _flat(value, is_leaf, f"{prefix}{key}.")
+
+
+def _swept(sweep: Sweep) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[CosimError]]:
+    """Axes and listed points with their values as the settings hold them, and what is wrong with names and values."""
+    problems: list[CosimError] = []
+    axes: list[Axis] = []
+    points: list[dict[str, Any]] = []
+    if isinstance(sweep, ListSweep):
+        first = set(sweep.points[0])
+        for number, point in enumerate(sweep.points):
+            if set(point) != first:
+                problems.append(
+                    CosimError(
+                        "this point gives other settings than the first one",
+                        key=f"sweep.points.{number}",
+                        value=sorted(point),
+                        allowed=sorted(first),
+                    )
+                )
+            values = {}
+            for name, raw in point.items():
+                if faults := _unknown(name, f"sweep.points.{number}.{name}"):
+                    problems += faults
+                    continue
+                values[name], faults = _value(name, raw, f"sweep.points.{number}.{name}")
+                problems += faults
+            points.append(values)
+    elif not isinstance(sweep, LadderSweep):
+        for name, raw in sweep.over.items():
+            axis, faults = _axis(name, raw, ranges=not isinstance(sweep, GridSweep))
+            problems += faults
+            if axis is not None:
+                axes.append(axis)
+    return tuple(axes), points, problems
+
+
+def _unknown(dotted: str, key: str) -> list[CosimError]:
+    try:
+        find_name(dotted)
+    except CosimError as error:
+        return [CosimError(error.message, key=key, allowed=error.allowed)]
+    return []
+
+
+def _value(dotted: str, raw: Any, key: str) -> tuple[Any, list[CosimError]]:
+    value, problems = checked_value(find_name(dotted), raw)
+    return value, [CosimError(each.message, key=key, value=each.value, allowed=each.allowed) for each in problems]
+
+
+def _axis(dotted: str, raw: Any, *, ranges: bool) -> tuple[Axis | None, list[CosimError]]:
+    key = f"sweep.over.{dotted}"
+    if faults := _unknown(dotted, key):
+        return None, faults
+    if isinstance(raw, Mapping) and ranges:
+        return _range(dotted, raw, key)
+    if not isinstance(raw, list) or not raw:
+        allowed = "a list of values" + (", or {low = ..., high = ...}" if ranges else "")
+        return None, [CosimError("not a list of values", key=key, value=raw, allowed=allowed)]
+    values: list[Any] = []
+    problems: list[CosimError] = []
+    for each in raw:
+        value, faults = _value(dotted, each, key)
+        values.append(value)
+        if faults and not any(fault.message == known.message and fault.value == known.value
+                              for fault in faults for known in problems):  # fmt: skip
+            problems += faults
+    twice = [raw[place] for place, value in enumerate(values) if value in values[:place]] if len(values) < 5000 else []
+    if twice and not problems:
+        problems.append(CosimError("this value is given twice", key=key, value=twice[0]))
+    return Axis(dotted, tuple(values)), problems
+
+
+def _range(dotted: str, raw: Mapping[str, Any], key: str) -> tuple[Axis | None, list[CosimError]]:
+    found, problems = examined(Range, raw)
+    for each in problems:
+        each.key = f"{key}.{each.key}"
+    if found is None:
+        return None, problems
+    low, faults = _value(dotted, found.low, f"{key}.low")
+    high, more = _value(dotted, found.high, f"{key}.high")
+    if isinstance(low, bool) or not isinstance(low, int | float) or not isinstance(high, int | float):
+        return None, faults + more or [CosimError("this setting has no range; give a list", key=key)]
+    problems = faults + more
+    if not problems and not low < high:
+        problems.append(CosimError("not a range: low must be below high", key=key, value=[found.low, found.high]))
+    if not problems and found.scale == "log" and low <= 0:
+        problems.append(CosimError("a logarithmic range begins above zero", key=f"{key}.low", value=found.low))
+    whole = isinstance(low, int) and isinstance(high, int)
+    return Axis(dotted, (), float(low), float(high), found.scale == "log", whole), problems
+
+
+def _design(sweep: Sweep, axes: tuple[Axis, ...], points: list[dict[str, Any]], seed: int) -> Design | None:
+    match sweep:
+        case GridSweep():
+            return grid(axes)
+        case ListSweep():
+            names = tuple(points[0])
+            return Design(names, [tuple(point[name] for name in names) for point in points])
+        case LatinHypercubeSweep():
+            return latin_hypercube(axes, sweep.samples, seed)
+        case SobolSweep():
+            return sobol(axes, sweep.samples, sweep.second_order, seed)
+        case LadderSweep():
+            return ladder(sweep.nonidealities)
+        case ParetoSweep():
+            return None
+
+
+# ---- what names and values mean --------------------------------------------------------------------------------------
+
+
+def _elsewhere(content: Mapping[str, Any]) -> Iterator[CosimError]:
+    """Settings of the file that follow from others."""
+    for dotted, what in ELSEWHERE.items():
+        table: Any = content
+        for key in dotted.split("."):
+            table = table.get(key) if isinstance(table, Mapping) else None
+        if table is not None:
+            yield CosimError(f"this follows from {what}; set that", key=dotted, value=table)
+
+
+def _without(tables: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The tables without what is wrong in them, so that the rest can still be looked at."""
+    kept: dict[str, Any] = {
+        name: dict(table) if isinstance(table, Mapping) else table for name, table in tables.items()
+    }
+    for key in keys:
+        *path, last = key.split(".")
+        table: Any = kept
+        for name in path:
+            inner = table.get(name)
+            if not isinstance(inner, Mapping):
+                break
+            table[name] = dict(inner)
+            table = table[name]
+        else:
+            table.pop(last, None)
+    return kept
+
+
+def _fixed(tables: Mapping[str, Any], swept: Iterable[str]) -> Iterator[CosimError]:
+    """Settings that the network's weights decide."""
+    try:
+        kind = subject_of(tables.get("network", {}).get("name", NetworkSettings().name))
+    except CosimError:
+        return  # told by its own check
+    names = set(swept)
+    for dotted in kind.fixed:
+        path = find_name(dotted).path
+        given = path[-1] in tables.get(path[0], {})
+        if given or dotted in names:
+            yield CosimError(f"the weights of {kind.name} decide this", key=dotted if given else f"sweep.over.{dotted}")
+
+
+_MEANS_FILES = ("network.", "device.", "models.", "fidelity.", "functions.", "tile.adc.")
+"""Settings of which more than their own range is checked: names of things, and what a model was fitted to."""
+
+
+def _meaning(
+    tables: Mapping[str, Any], axes: Iterable[Axis], points: Iterable[Mapping[str, Any]], path: Path
+) -> list[CosimError]:
+    """What is wrong with the names of networks, layers, devices, functions and files, of the file and of the sweep."""
+    folder = path.resolve().parent
+    problems = list(_meaning_of(tables, {}, folder))
+    told = {str(each) for each in problems}
+    singles = [({axis.name: value}, f"sweep.over.{axis.name}", value) for axis in axes for value in _ends(axis)]
+    for number, point in enumerate(points):
+        singles += [({name: value}, f"sweep.points.{number}.{name}", value) for name, value in point.items()]
+    seen: set[str] = set()
+    for values, key, value in singles:
+        name = next(iter(values))
+        mark = f"{name}={value!r}"
+        if mark in seen or not name.startswith(_MEANS_FILES):
+            continue
+        seen.add(mark)
+        for each in _meaning_of(tables, values, folder):
+            if str(each) not in told:
+                told.add(str(each))
+                problems.append(
+                    CosimError(each.message, file=each.file, key=key, value=plain_value(value), allowed=each.allowed)
+                )
+    return problems
+
+
+def _ends(axis: Axis) -> list[Any]:
+    if axis.values:
+        return list(axis.values)
+    return [int(axis.low), int(axis.high)] if axis.whole else [axis.low, axis.high]
+
+
+def _meaning_of(tables: Mapping[str, Any], values: Mapping[str, Any], folder: Path) -> Iterator[CosimError]:
+    settings, _ = examined(Settings, with_values(tables, values), from_code=TABLES)
+    if settings is None:  # values that are wrong by themselves have been told
+        return
+    settings = located(settings, folder)
+    activations: Iterable[str] = ()
+    try:
+        kind = subject_of(settings.network.name)
+    except CosimError as error:
+        yield error
+    else:
+        activations = kind.activations
+        yield from _network_means(kind, settings)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of domains: told with the results
+            hardware = PointHardware(settings, {})
+            for activation in activations:
+                with key_of(f"functions.{activation}", hardware.function_of(activation)):
+                    hardware.model(hardware.function_of(activation))
+    except CosimError as error:
+        yield error
+
+
+def _network_means(kind: SubjectKind, settings: Settings) -> Iterator[CosimError]:
+    """Layers and activations that the network does not have, weights that are not there."""
+    for key, known, table in (
+        ("fidelity", (DEFAULT, *kind.layers), settings.fidelity),
+        ("functions", kind.activations, settings.functions),
+    ):
+        what = "layer" if key == "fidelity" else "activation"
+        for name in table:
+            if name not in known:
+                said = did_you_mean(name, known)
+                yield CosimError(f"{kind.name} has no such {what}.{said}", key=f"{key}.{name}", allowed=known)
+    for name, file in kind.sources(settings).items():
+        if not Path(file).is_file():
+            yield CosimError("no such file", key=f"network.{name}", value=str(file))
+
+
+_RULES = (("tile.adc.", RampAdcConfig), ("tile.", TileConfig))
+"""Tables whose settings must fit together, the inner one first."""
+
+
+def _combinations(made: Specification, design: Design) -> Iterator[CosimError]:
+    """Rules between settings, in all points: each combination of one table's settings is looked at once."""
+    base = made.content.get("tile", {})
+    for prefix, model in _RULES:
+        inner = "tile.adc." if prefix == "tile." else None
+        columns = [
+            place
+            for place, name in enumerate(design.names)
+            if name.startswith(prefix) and not (inner and name.startswith(inner))
+        ]
+        if prefix == "tile.":  # the tile's own rule is about these alone
+            columns = [place for place in columns if design.names[place] in ("tile.law", "tile.crossbar.memristor")]
+        if not columns:
+            continue
+        table = base.get("adc", {}) if inner is None else {key: base[key] for key in base if key != "adc"}
+        seen: dict[tuple[Any, ...], int] = {}
+        for point in design.points:
+            chosen = tuple(point[place] for place in columns)
+            seen[chosen] = seen.get(chosen, 0) + 1
+        for chosen, count in seen.items():
+            values = {
+                design.names[place].removeprefix(prefix): value for place, value in zip(columns, chosen, strict=True)
+            }
+            nested = dict(table)
+            for name, value in values.items():
+                first, _, rest = name.partition(".")
+                nested[first] = {**nested.get(first, {}), rest: value} if rest else value
+            found, problems = examined(model, nested, from_code=nested)
+            if found is None:
+                for each in problems:
+                    said = ", ".join(
+                        f"{prefix}{name} = {value_in_words(prefix + name, value)}" for name, value in values.items()
+                    )
+                    key = f"{prefix}{each.key}" if each.key else prefix.rstrip(".")
+                    yield CosimError(
+                        f"in {count} points ({said}): {each.message}", key=key, value=each.value, allowed=each.allowed
+                    )
+
+
+# ---- one message -----------------------------------------------------------------------------------------------------
+
+
+def _told(problems: list[CosimError], text: str, path: Path) -> CosimError:
+    """All faults in one error, each on a line of its own with the line of the file, in the order of the file."""
+    lines = key_lines(text)
+    told: list[tuple[int, str]] = []
+    for each in problems:
+        key = each.key
+        place = None
+        if key is not None:
+            # A swept setting whose fault was found among the tables, or a rule that knows its own table alone.
+            ends = [name for name in lines if name.endswith(f".{key}")]
+            place = next((lines[name] for name in (key, f"sweep.over.{key}", *ends) if name in lines), None)
+            place = place or line_of(lines, key)
+        other = None if each.file in (None, str(path)) else each.file
+        shown = CosimError(each.message, file=other, key=key, value=each.value, allowed=each.allowed)
+        told.append((place or 0, f"line {place}: {shown}" if place else str(shown)))
+    unique = list(dict.fromkeys(sorted(told)))
+    shown_lines = [line for _, line in unique[:MOST_SHOWN]]
+    if len(unique) > MOST_SHOWN:
+        shown_lines.append(f"and {len(unique) - MOST_SHOWN} more")
+    if len(unique) == 1:
+        only = problems[0]
+        found = CosimError(unique[0][1], file=path)
+        found.key, found.value, found.allowed = only.key, only.value, only.allowed
+        return found
+    return CosimError(f"{len(unique)} faults:" + "".join(f"\n  {line}" for line in shown_lines), file=path)
+
+
+def extended(specification: Specification, values: Mapping[str, Any]) -> Specification:
+    """The study with other shared settings, e.g. for a trial."""
+    return replace(specification, content=with_values(specification.content, values))
+
+
+def point_key(base_hash: str, values: Mapping[str, Any]) -> str:
+    """Name of a point's result: sha256 over the study's shared part and the point's own values."""
+    plain_values = {name: plain_value(value) for name, value in values.items()}
+    return sha256_of_json({"base": base_hash, "values": plain_values})
+
+
+__all__ = [
+    "SCHEMA",
+    "Specification",
+    "canonical_json",
+    "extended",
+    "known_names",
+    "load_specification",
+    "parse_specification",
+    "point_key",
+]
