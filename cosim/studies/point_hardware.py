@@ -20,10 +20,10 @@ from cosim.blocks.recipes import model_path
 from cosim.devices import Device, drift_exponents, drifted, load_device
 from cosim.errors import CosimError, did_you_mean
 from cosim.files import sha256_of
-from cosim.studies.hardware import Hardware
 from cosim.studies.settings import ModelSettings, Settings
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import TileConfig
+from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity, Tile
 from cosim.units import parse_quantity
 from cosim.validation import validated
