@@ -44,6 +44,9 @@ SAME = dict.fromkeys(("contiguous", "detach", "clone", "cpu", "requires_grad"), 
     "negative": "neg", "absolute": "abs", "clip": "clamp", "concatenate": "cat",
 }  # fmt: skip
 DROPOUT = ("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "feature_dropout")
+VIEWS = ("getitem", "view", "reshape", "flatten", "unflatten", "permute", "transpose", "swapaxes", "t", "squeeze",
+         "unsqueeze", "expand", "chunk", "split", "unbind", "select", "narrow", "contiguous", "detach", "to", "float",
+         "dropout")  # fmt: skip
 IGNORED = ("inplace", "memory_format", "non_blocking", "copy", "_stacklevel")  # keywords that make no difference here
 
 
@@ -184,7 +187,31 @@ class _Conversion:
         for node in self.traced.nodes:
             earlier.add(node)
             if self._in_place(node) and node.args and isinstance(node.args[0], fx.Node):
+                self._check_shared(node, node.args[0], earlier)
                 node.args[0].replace_all_uses_with(node, delete_user_cb=lambda user: user not in earlier)
+
+    def _check_shared(self, node: fx.Node, changed: fx.Node, earlier: Collection[fx.Node]) -> None:
+        """CosimError where a view of what is changed, or what it is a view of, is used later."""
+        names, left = {changed}, [changed]
+        while left:
+            one = left.pop()
+            own = [each for each in one.all_input_nodes if self._is_view(one)]
+            for other in own + [each for each in one.users if self._is_view(each) and each in earlier]:
+                if other not in names:
+                    names.add(other)
+                    left.append(other)
+        for other in names - {changed}:
+            if any(user not in earlier for user in other.users):
+                raise CosimError(
+                    "this operation in place changes what is used later under another name; write it without `inplace`",
+                    key=node.name, value=other.name,
+                )  # fmt: skip
+
+    def _is_view(self, node: fx.Node) -> bool:
+        if node.op == "call_module":
+            return isinstance(self.modules[str(node.target)], nn.Flatten | nn.Unflatten | nn.Identity | nn.Dropout)
+        name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
+        return node.op in ("call_method", "call_function") and name in VIEWS
 
     def _in_place(self, node: fx.Node) -> bool:
         if node.op == "call_module":
