@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from cosim.tiles.mapping import Block, Layout, MappingConfig, MatrixUse, Part, l
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, checked_weights
 from cosim.tiles.spice import SpiceTile
+from cosim.tiles.trimming import gain_and_offset
 
 Array = NDArray[np.float64]
 
@@ -57,7 +59,9 @@ class TiledMatrix:
         chosen = _fidelities(fidelity, [block.name for block in self.layout])
         shares = self._shares()
         ranges = scales.ranges(self.layout)
-        self.parts = [self._part(block, shares, ranges, chosen[block.name]) for block in self.layout]
+        self._as_made = [self._part(block, shares, ranges, chosen[block.name]) for block in self.layout]
+        self.parts = list(self._as_made)
+        self.offset = np.zeros(self.outputs)
 
     @classmethod
     def calibrated(
@@ -126,8 +130,10 @@ class TiledMatrix:
     def program(self, rng: np.random.Generator) -> None:
         """Write a chip: each part draws from a stream of its own, told by its place alone.
 
-        So a part's chip depends neither on its fidelity nor on how many other parts there are.
+        So a part's chip depends neither on its fidelity nor on how many other parts there are. What `trim` found for
+        another chip is forgotten.
         """
+        self.parts, self.offset = list(self._as_made), np.zeros(self.outputs)
         rows, columns, digits = self.layout.shape
         streams = {
             (row, column, digit): stream
@@ -139,6 +145,35 @@ class TiledMatrix:
             block = part.block
             part.tile.program(part.weights, streams[block.row, block.column, block.digit])
 
+    def trim(self, samples: ArrayLike, rng: np.random.Generator) -> None:
+        """Give each column of each part the digital gain and offset that fit its own chip best.
+
+        The chip is read at `samples` of the inputs (vectors, inputs), in units of the network, and each column's
+        results are compared with the product that it should make. Gains go into `Part.scale`, all offsets of an output
+        into `offset`; both cost nothing at inference but one addition an output.
+
+        Raises CosimError as `forward` does, for fewer than two vectors, and for an activation straight from the
+        converter, whose results cannot be scaled.
+        """
+        if self.function != "linear":
+            raise CosimError(
+                f"the {self.function} of {self.name} comes straight from the converter and cannot be trimmed",
+                key="function", value=self.function, allowed="linear",
+            )  # fmt: skip
+        values = self._checked(np.asarray(samples, dtype=np.float64))
+        if len(values) < 2:
+            raise CosimError(f"trimming {self.name} needs vectors that differ", key="samples", value=len(values),
+                             allowed="at least 2 vectors")  # fmt: skip
+        scaled = values / self.scales.s_x
+        results = self._results(scaled, rng)
+        self.offset = np.zeros(self.outputs)
+        for number, part in enumerate(self._as_made):
+            x = np.clip(scaled[:, part.rows], -1.0, 1.0)
+            wanted = x @ part.weights
+            gain, offset = gain_and_offset(wanted, results[part.name], _has_room(wanted, x, part.config))
+            self.parts[number] = replace(part, scale=part.scale * gain)
+            self.offset[part.columns] += part.scale * offset
+
     def forward(self, x: NDArray[Any], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """Results (batch, outputs) of inputs x (batch, inputs), both in units of the network.
 
@@ -146,16 +181,26 @@ class TiledMatrix:
         the order of the parts. Parts in ngspice share one run of the workers. Raises CosimError for inputs of another
         shape and for values that are not finite, and where `program` was not called.
         """
-        values: NDArray[Any] = np.asarray(
-            x, dtype=np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
-        )
+        values = self._checked(x)
+        results = self._results(values / self.scales.s_x, rng)
+        total = np.tile(self.offset, (len(values), 1))
+        for part in self.parts:
+            total[:, part.columns] += part.scale * results[part.name]
+        return total.astype(dtype, copy=False)
+
+    def _checked(self, x: NDArray[Any]) -> NDArray[Any]:
+        kind = np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
+        values: NDArray[Any] = np.asarray(x, dtype=kind)
         if values.ndim != 2 or values.shape[1] != self.inputs:
             raise CosimError(
                 f"inputs of shape {values.shape} do not fit {self.name}", allowed=f"(batch, {self.inputs})"
             )
         if not np.isfinite(values).all():
             raise CosimError(f"inputs of {self.name} must be finite numbers", key="inputs")
-        scaled = values / self.scales.s_x
+        return values
+
+    def _results(self, scaled: NDArray[Any], rng: np.random.Generator) -> dict[str, Array]:
+        """What each part's tile gives for inputs in units of s_x, (batch, columns)."""
         talks: dict[str, Conversation] = {}
         results: dict[str, Array] = {}
         pool = None
@@ -165,12 +210,7 @@ class TiledMatrix:
                 talks[part.name], pool = part.tile.converse(own), pool or part.tile.pool
             else:
                 results[part.name] = part.tile.forward(own, stream)
-        if pool is not None:
-            results |= hold(talks, pool)
-        total = np.zeros((len(values), self.outputs))
-        for part in self.parts:
-            total[:, part.columns] += part.scale * results[part.name]
-        return total.astype(dtype, copy=False)
+        return results if pool is None else results | hold(talks, pool)
 
     def clipping(self, samples: ArrayLike) -> Clipping:
         """What saturates of samples of the inputs (vectors, inputs)."""
@@ -219,6 +259,15 @@ def matrix_layout(
             key="signs", value=signs, allowed="differential, or the function linear",
         )  # fmt: skip
     return layout_of(inputs, outputs, tile, mapping)
+
+
+def _has_room(wanted: Array, x: Array, config: TileConfig) -> NDArray[np.bool_]:
+    """Which results (batch, outputs) the converters have room for, a correction column's included.
+
+    One that saturates is not to bend the gain of all others.
+    """
+    pedestal = config.pedestal * x.sum(axis=1, keepdims=True)
+    return np.asarray((np.abs(wanted + pedestal) < 1.0) & (np.abs(pedestal) < 1.0))
 
 
 def _fidelities(fidelity: FidelityChoice, names: list[str]) -> dict[str, Fidelity]:
