@@ -15,7 +15,7 @@ from cosim.costs.account import NetworkCost
 from cosim.costs.config import CostConfig
 from cosim.costs.constants import constants, shown
 from cosim.costs.terms import Term, lines_of, printed
-from cosim.errors import CosimError
+from cosim.errors import CosimError, did_you_mean
 from cosim.tiles.config import TileConfig
 from cosim.validation import validated
 
@@ -99,7 +99,7 @@ def cost_for(request: Request) -> NetworkCost:
         raise CosimError("a depth is zero or more", key="--depth", value=request.depth)
     config, tile = configurations(request)
     graph, data, per, note = _network(request)
-    return cost_of(graph, Hardware(tile), data, config, per=per, notes=note, seed=request.seed)
+    return cost_of(graph, Hardware(tile), data, config, per=per, notes=[note], seed=request.seed)
 
 
 def configurations(request: Request) -> tuple[CostConfig, TileConfig]:
@@ -132,8 +132,6 @@ def _network(request: Request) -> tuple[Graph, Any, int, str]:
 
     name = request.network
     if name not in NETWORKS:
-        from cosim.errors import did_you_mean
-
         raise CosimError(f"no such network.{did_you_mean(name, NETWORKS)}", key="network", value=name, allowed=NETWORKS)
     text = name == "ptb_char_lstm"
     digits = name == "digits_lstm"

@@ -11,7 +11,7 @@ are added; a cell's state is read and written at the bits of the processors.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from cosim.costs.account import NetworkCost, network_cost
 from cosim.costs.config import CostConfig
 from cosim.costs.work import DigitalWork, LayerWork, Operation, TileWork
 from cosim.networks.graph import Graph
+from cosim.networks.layers.protocol import Activations
 from cosim.networks.tiled import NetworkUse, TiledNetwork
 from cosim.tiles.config import conductance_targets
 from cosim.tiles.hardware import Hardware
@@ -152,34 +153,38 @@ def tile_works(matrix: TiledMatrix, samples: NDArray[Any], vectors: float) -> li
     return works
 
 
-def layer_works(
-    graph: Graph, hardware: Hardware, data: Any, config: CostConfig, *, mapping: MappingConfig | None = None,
-    scaling: ScalingConfig | None = None, activations: Any = "auto", per: int = 1, seed: int = 0,
-) -> list[LayerWork]:  # fmt: skip
-    """Lay the graph out on tiles, calibrate it with the data and count; see `layers_of`."""
-    network = TiledNetwork(graph, hardware, mapping, scaling, Fidelity.IDEAL, activations)
-    network.calibrate(data)
-    network.program(np.random.default_rng(seed))
-    samples = network.sample(network.matrix_names, data, VECTORS, seed)
-    return layers_of(network, network.use(), samples, config, per=per)
-
-
-def cost_of(
-    graph: Graph, hardware: Hardware, data: Any, config: CostConfig | None = None, *, per: int = 1, notes: str = "",
-    **layout: Any,
+def cost_of_network(
+    network: TiledNetwork, data: Any, config: CostConfig | None = None, *, per: int = 1, seed: int = 0,
+    notes: Sequence[str] = (),
 ) -> NetworkCost:  # fmt: skip
-    """Energy, latency and area of an inference of the graph on these tiles.
+    """Energy, latency and area of an inference of a calibrated network.
 
     Parameters
     ----------
-    data: of the training part, as of `TiledNetwork.calibrate`; what its vectors are decides the array's energy.
-    per: an example is so many inferences.
-    layout: `mapping`, `scaling`, `activations`, `seed` of `layer_works`.
-    notes: a further line of the account's notes.
+    network: with its full scales; its fidelity does not matter, it is not programmed here.
+    data: as of `TiledNetwork.forward`, some tens of examples: what their vectors are decides the array's energy.
+    per: an example is so many inferences, e.g. symbols of a text.
+    seed: of the sample of vectors.
+    notes: further lines of the account.
 
-    With the yardsticks all conversions are of the same bits and linear.
+    With the yardsticks all conversions are of the same bits and linear. Raises CosimError without examples, before
+    calibration, and as `network_cost`.
     """
     config = config or CostConfig()
-    works = layer_works(graph, hardware, data, config, per=per, **layout)
-    cost = network_cost(works, config, graph.name)
-    return replace(cost, notes=(*cost.notes, notes)) if notes else cost
+    ideal = network.variant(fidelity=Fidelity.IDEAL)
+    ideal.program(np.random.default_rng(seed))
+    samples = ideal.sample(ideal.matrix_names, data, VECTORS, seed)
+    works = layers_of(ideal, ideal.use(), samples, config, per=per)
+    cost = network_cost(works, config, network.graph.name)
+    return replace(cost, notes=(*cost.notes, *notes))
+
+
+def cost_of(
+    graph: Graph, hardware: Hardware, data: Any, config: CostConfig | None = None, *,
+    mapping: MappingConfig | None = None, scaling: ScalingConfig | None = None, activations: Activations = "auto",
+    per: int = 1, seed: int = 0, notes: Sequence[str] = (),
+) -> NetworkCost:  # fmt: skip
+    """The same of a graph that is laid out on these tiles and calibrated with the data first."""
+    network = TiledNetwork(graph, hardware, mapping, scaling, Fidelity.IDEAL, activations)
+    network.calibrate(data)
+    return cost_of_network(network, data, config, per=per, seed=seed, notes=notes)

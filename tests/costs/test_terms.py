@@ -15,7 +15,7 @@ TREES = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(TREES)
 def test_a_total_is_the_rounded_sum_of_its_terms(tree: Term) -> None:
     if tree.terms:
@@ -24,7 +24,7 @@ def test_a_total_is_the_rounded_sum_of_its_terms(tree: Term) -> None:
     assert tree.value == pytest.approx(math.fsum(leaf.value for leaf in tree.leaves()), rel=1e-14, abs=0)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(TREES)
 def test_printed_totals_are_exactly_the_sums_of_printed_terms(tree: Term) -> None:
     shown = printed(tree, "J")
