@@ -21,30 +21,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from cosim import __version__
 from cosim.errors import CosimError
 from cosim.seeds import stream
+from cosim.studies.scores import Scores
 from cosim.studies.settings import settings_of
-from cosim.studies.sources import check_sources, sources_of
-from cosim.studies.subjects import subject_of
-from cosim.studies.tasks import Metric, Task
+from cosim.studies.sources import Counts, check_sources, sources_of
+from cosim.studies.subjects import Subject, subject_of
+from cosim.studies.tasks import Metric
 
 MOST_WARNINGS = 20  # different ones that are kept of a point
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How much of a point is run.
-
-    Attributes
-    ----------
-    chips: drawn and programmed.
-    noise_samples: reads of all test samples on each chip.
-    test_samples: of the test part, drawn by the seed; None: all.
-    seed: of chips, reads and the drawing of samples.
-    """
-
-    chips: int
-    noise_samples: int
-    test_samples: int | None
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -113,12 +96,12 @@ def evaluate(job: Job) -> Outcome:
     if job.version != __version__:
         raise CosimError(f"a worker has cosim {__version__}, and this study is run with {job.version}")
     settings = settings_of(job.content, job.values, job.folder)
-    check_sources(sources_of(settings, settings_of(job.content, job.values)), job.sources)
+    check_sources(sources_of(settings, settings_of(job.content, job.values), job.counts), job.sources)
     kind = subject_of(settings.network.name)
     try:
         with warnings.catch_warnings(record=True) as caught, threadpool_limits(limits=1):
             warnings.simplefilter("always")
-            found = _run(job, kind.build(settings, job.counts.test_samples, job.counts.seed))
+            found = _run(job, Subject(settings, job.counts.test_samples, job.counts.seed))
     except CosimError as error:
         return failed(job.key, kind.metric, str(error), time.perf_counter() - started)
     counted = Counter(f"{each.category.__name__}: {each.message}" for each in caught)
@@ -131,50 +114,31 @@ def evaluate(job: Job) -> Outcome:
     )
 
 
-def _run(job: Job, subject: Any) -> dict[str, Any]:
-    counts, task = job.counts, subject.task
-    scores = np.empty((counts.chips, counts.noise_samples, len(task)))
+def _run(job: Job, subject: Subject) -> dict[str, Any]:
+    task = subject.task
+    plain = _chips(job, subject, model_error=False)
+    measures = dict(subject.measures)
+    if subject.has_model_error:
+        doubtful = _chips(job, subject, model_error=True)
+        means = [Scores(each["scores"].mean(axis=1), task.weights, task.metric) for each in (doubtful, plain)]
+        difference = means[0].minus(means[1])
+        measures |= {"error_model": difference.value, "error_model_low": difference.low,
+                     "error_model_high": difference.high}  # fmt: skip
+    return {**plain, "weights": task.weights, "measures": measures}
+
+
+def _chips(job: Job, subject: Subject, *, model_error: bool) -> dict[str, Any]:
+    counts = job.counts
+    scores = np.empty((counts.chips, counts.noise_samples, len(subject.task)))
     losses = np.empty(scores.shape[:2])
     not_finite = 0
     for chip, child in enumerate(stream(counts.seed, "study: chips").spawn(counts.chips)):
         for_chip, for_drift, *for_reads = (
             np.random.default_rng(each) for each in child.spawn(2 + counts.noise_samples)
         )
-        subject.program(for_chip, for_drift)
+        subject.program(for_chip, for_drift, model_error=model_error)
         for read, rng in enumerate(for_reads):
-            outputs = subject.outputs(rng)
-            scores[chip, read], losses[chip, read], strange = judged(task, outputs)
-            not_finite += strange
-    return {
-        "scores": scores,
-        "weights": task.weights,
-        "losses": losses,
-        "measures": dict(subject.measures),
-        "not_finite": not_finite,
-    }
-
-
-def judged(task: Task, outputs: NDArray[np.floating]) -> tuple[NDArray[np.float64], float, int]:
-    """(score of each sample, mean cross-entropy [nat], samples with an output that is not finite).
-
-    Cross-entropy: -log softmax(logits)_y. An output that is not finite names no class: it counts as wrong.
-    """
-    finite = np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
-    strange = int(len(outputs) - np.count_nonzero(finite))
-    if strange:
-        outputs = np.where(finite.reshape(-1, *[1] * (outputs.ndim - 1)), outputs, 0.0)
-    scores = task.scores(outputs)
-    if task.metric == "accuracy":
-        loss = float(cross_entropy(outputs, task.targets).mean())
-        scores = np.where(finite, scores, 0.0)
-    else:
-        loss = float(scores @ task.weights / task.weights.sum()) * math.log(2)
-        scores = np.where(finite, scores, np.nan)
-    return scores, math.nan if strange else loss, strange
-
-
-def cross_entropy(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> NDArray[np.float64]:
-    """-log softmax(l)_y [nat] of logits (n, classes) and classes (n,), by l - max(l)."""
-    values = logits.astype(np.float64)
-    values -= values.max(axis=1, keepdims=True)
-    return np.asarray(np.log(np.exp(values).sum(axis=1)) - values[np.arange(len(targets)), targets])
+            found = subject.judged(rng, model_error=model_error)
+            scores[chip, read], losses[chip, read] = found.scores, found.loss
+            not_finite += found.not_finite
+    return {"scores": scores, "losses": losses, "not_finite": not_finite}

@@ -76,16 +76,19 @@ def base_of(specification: Specification, sources: Mapping[str, str]) -> str:
 
 def all_sources(specification: Specification) -> Sources:
     """Hashes of all files that any point depends on; of several values of a name each is looked at once."""
-    found = sources_of(specification.settings(), specification.written())
+    found = _sources(specification, {})
     names = ("network.", "device.name", "models.", "functions.")
     seen = set()
     for values in swept_values(specification):
         for name, value in values.items():
             if name.startswith(names) and (name, str(value)) not in seen:
                 seen.add((name, str(value)))
-                chosen = {name: value}
-                found |= sources_of(specification.settings(chosen), specification.written(chosen))
+                found |= _sources(specification, {name: value})
     return found
+
+
+def _sources(specification: Specification, values: Mapping[str, Any]) -> Sources:
+    return sources_of(specification.settings(values), specification.written(values), specification.counts)
 
 
 def swept_values(specification: Specification) -> Iterable[dict[str, Any]]:

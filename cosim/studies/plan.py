@@ -15,6 +15,7 @@ from cosim.studies.evaluation import Job, evaluate
 from cosim.studies.execution import all_sources, base_of
 from cosim.studies.specification import Specification, point_key
 from cosim.studies.store import read_folder, summaries
+from cosim.studies.subjects import task_for
 from cosim.studies.sweep import ParetoSweep
 
 TRIAL_SAMPLES = 64  # test samples of the trial, on one chip
@@ -127,10 +128,7 @@ def _trial(specification: Specification) -> tuple[float, int]:
 
 def task_size(specification: Specification) -> int:
     """Test samples of the whole test part."""
-    from cosim.studies.subjects import subject_of
-
-    settings = specification.settings()
-    return len(subject_of(settings.network.name).build(settings, None, specification.counts.seed).task)
+    return len(task_for(specification.settings(), None, specification.counts.seed))
 
 
 def peak_memory() -> float:

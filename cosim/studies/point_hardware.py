@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,75 +24,86 @@ from cosim.studies.settings import ModelSettings, Settings
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import TileConfig
 from cosim.tiles.hardware import Hardware
+from cosim.tiles.model_error import ModelFormError, load_model_error
 from cosim.tiles.protocol import Fidelity, Tile
 from cosim.units import parse_quantity
 from cosim.validation import validated
 
-OF_THE_FIT = ("process", "comparator", "i_bias")
-"""Settings of the ramp ADC that its fitted law belongs to: another value needs another model."""
+OF_THE_FIT = ("process", "comparator", "ramp", "i_bias", "v_clp", "t_clock", "idle_word_lines")
+"""Settings of the ramp ADC that its fitted laws rest on: another value needs another model."""
+
+CONVERTED = ("linear", "sigmoid", "tanh", "relu")
+"""Functions that converters of networks make."""
 
 
-class PointHardware:
-    """Tiles by activation and fidelity.
+@dataclass(frozen=True)
+class StudyHardware(Hardware):
+    """Hardware whose converters may make other functions than the network's layers ask for.
 
-    Parameters
-    ----------
-    settings: of the point.
-    sizes: fields of the tile that the network decides: inputs, outputs, w_max.
-
-    Settings of `tile.adc` that the study does not name are those of the fitted model.
+    functions: activation of the network -> the function that is made instead.
     """
 
-    def __init__(self, settings: Settings, sizes: Mapping[str, Any]) -> None:
-        self.settings = settings
-        self.device = device_of(settings)
-        self._sizes = dict(sizes)
-        self._template = ramp_adc_of(settings)
-        self._models: dict[str, RampAdcModel] = {}
-        self._crossbar = crossbar_of(settings.models.crossbar)
+    functions: Mapping[str, str] = field(default_factory=dict)
 
-    def function_of(self, activation: str) -> str:
-        """The function that converters make for an activation of the network."""
-        return self.settings.functions.get(activation, activation)
-
-    def build(self, activation: str, fidelity: Fidelity) -> Tile:
-        """One tile, not yet programmed."""
-        function = self.function_of(activation)
-        model = self.model(function)
-        tile = validated(
-            TileConfig,
-            {**self.settings.tile.model_dump(), **self._sizes, "adc": model.config},
-            from_code=TileConfig.model_fields,
-        )
-        if fidelity is Fidelity.SPICE and self.settings.device.time is not None:
-            raise CosimError("drift is of behavioural tiles only", key="device.time", value=self.settings.device.time)
-        hardware = Hardware(
-            tile, {function: model}, self._crossbar, self.settings.switches(), self.device, own_simulators(fidelity)
-        )
-        return hardware.build(function, fidelity)
-
-    def model(self, function: str) -> RampAdcModel:
-        """The fitted ramp ADC of a function; CosimError for one of another circuit."""
-        if function not in self._models:
-            adc = self.settings.tile.adc
-            given = {name: getattr(adc, name) for name in adc.model_fields_set}
-            for name in OF_THE_FIT:
-                fitted = getattr(self._template.config, name)
-                if given.pop(name, fitted) != fitted:
-                    raise CosimError(
-                        "the ramp ADC's model was fitted for another circuit; name one of this in models.ramp_adc.file",
-                        key=f"tile.adc.{name}", value=getattr(adc, name), allowed=[fitted],
-                    )  # fmt: skip
-            changes = given | {"function": function, "device": self.settings.device.name}
-            changed = {name: value for name, value in changes.items() if getattr(self._template.config, name) != value}
-            self._models[function] = self._template.at(**changed) if changed else self._template
-        return self._models[function]
+    def config(self, function: str, **changes: Any) -> TileConfig:
+        """See `Hardware`."""
+        return super().config(self.functions.get(function, function), **changes)
 
 
-def own_simulators(fidelity: Fidelity) -> Any:
-    """Simulators for SPICE fidelity: a child of this process, for a worker of a pool may have no pool of its own."""
-    if fidelity is not Fidelity.SPICE:
+def point_hardware(settings: Settings) -> StudyHardware:
+    """The hardware of a point.
+
+    Settings of `tile.adc` that the study does not name are those of the fitted model. Raises CosimError for settings
+    that do not fit each other, the device, or the models.
+    """
+    device = device_of(settings)
+    models = ramp_adcs_of(settings, {settings.functions.get(name, name) for name in CONVERTED})
+    first = next(iter(models.values()))
+    tile = validated(TileConfig, {**settings.tile.model_dump(), "adc": first.config}, from_code=TileConfig.model_fields)
+    in_spice = Fidelity.SPICE in settings.fidelity.values()
+    if in_spice and settings.device.time is not None:
+        raise CosimError("drift is of behavioural tiles only", key="device.time", value=settings.device.time)
+    return StudyHardware(
+        tile,
+        models,
+        crossbar_of(settings.models.crossbar, tile),
+        settings.switches(),
+        device,
+        own_simulators() if in_spice else None,
+        functions=settings.functions,
+    )
+
+
+def ramp_adcs_of(settings: Settings, functions: Iterable[str]) -> dict[str, RampAdcModel]:
+    """Function -> fitted ramp ADC of the point's settings."""
+    template, adc = ramp_adc_of(settings), settings.tile.adc
+    given = {name: getattr(adc, name) for name in sorted(adc.model_fields_set)}
+    for name in OF_THE_FIT:
+        fitted = getattr(template.config, name)
+        if given.pop(name, fitted) != fitted:
+            raise CosimError(
+                "the ramp ADC's model was fitted for another circuit; name one of this in models.ramp_adc.file",
+                key=f"tile.adc.{name}", value=getattr(adc, name), allowed=[fitted],
+            )  # fmt: skip
+    models = {}
+    for function in sorted(functions):
+        changes = given | {"function": function, "device": settings.device.name}
+        changed = {name: value for name, value in changes.items() if getattr(template.config, name) != value}
+        with key_of(f"functions ({function})", function, always=True):
+            models[function] = template.at(**changed) if changed else template
+    return models
+
+
+def model_error_of(settings: Settings) -> ModelFormError | None:
+    """The distribution of what ngspice has more than the models; None where the study names none."""
+    if settings.models.form_error is None:
         return None
+    with key_of("models.form_error", settings.models.form_error):
+        return load_model_error(settings.models.form_error)
+
+
+def own_simulators() -> Any:
+    """Simulators for SPICE fidelity: a child of this process, for a worker of a pool may have no pool of its own."""
     from cosim.spice.in_worker import worker_pool
 
     return worker_pool()
@@ -117,32 +128,49 @@ def ramp_adc_of(settings: Settings) -> RampAdcModel:
     """The fitted ramp ADC with what the study replaces of its parameters."""
     stated = settings.models.ramp_adc
     with key_of("models.ramp_adc.file", stated.file):
-        path = model_path(stated.file)
+        path = model_file(stated.file)
         model = _ramp_adc(path, sha256_of(path))
     return replace(model, parameters=_replaced(model.parameters, stated, "models.ramp_adc"))
 
 
-def crossbar_of(stated: ModelSettings | None) -> CrossbarModel | None:
-    """The fitted crossbar; None where the configured resistances are to be taken."""
+def crossbar_of(stated: ModelSettings | None, tile: TileConfig) -> CrossbarModel | None:
+    """The fitted crossbar; None where the configured resistances are to be taken. CosimError for another circuit."""
     if stated is None:
         return None
     with key_of("models.crossbar.file", stated.file):
-        path = model_path(stated.file)
+        path = model_file(stated.file)
         model = _crossbar(path, sha256_of(path))
+    for name in ("r_wire_row", "r_wire_column", "r_driver", "r_clamp", "device"):
+        fitted, stated_one = getattr(model.config, name), getattr(tile.array, name)
+        if fitted != stated_one:
+            key = "device.name" if name == "device" else f"tile.crossbar.{name}"
+            raise CosimError(
+                "the crossbar's model was fitted for another circuit", key=key, value=stated_one, allowed=[fitted]
+            )
     return replace(model, parameters=_replaced(model.parameters, stated, "models.crossbar"))
 
 
 @contextmanager
-def key_of(key: str, value: str) -> Iterator[None]:
-    """Faults under this that name no key are this key's."""
+def key_of(key: str, value: str, *, always: bool = False) -> Iterator[None]:
+    """Faults under this that name no key are this key's; those of an activation's function are, where `always`."""
     try:
         yield
     except CosimError as error:
-        if error.key is not None:
+        if error.key is not None and not (always and error.key == "function"):
             raise
         raise CosimError(
             error.message, file=error.file, key=key, value=error.value or value, allowed=error.allowed
         ) from error
+
+
+def model_file(name: str) -> Path:
+    """The file of a model, as `model_path` finds it; of a shipped one's name it is looked for once."""
+    return Path(name) if Path(name).exists() else _shipped_file(name)
+
+
+@lru_cache(maxsize=64)
+def _shipped_file(name: str) -> Path:
+    return model_path(name)
 
 
 @lru_cache(maxsize=16)

@@ -18,8 +18,12 @@ from pydantic.fields import FieldInfo
 from cosim.blocks.config import BlockConfig, Ratio, Second, Siemens
 from cosim.blocks.ramp_adc.functions import TABLE
 from cosim.errors import CosimError, did_you_mean
+from cosim.networks.layers.protocol import Activations
 from cosim.tiles.config import Nonidealities, TileConfig
+from cosim.tiles.mapping import MappingConfig
+from cosim.tiles.matrix import REST
 from cosim.tiles.protocol import Fidelity
+from cosim.tiles.scaling import ScalingConfig
 from cosim.units import format_si
 from cosim.validation import examined, range_in_words, unit_of_key, validated
 
@@ -31,6 +35,7 @@ class NetworkSettings(BlockConfig):
 
     name: str = Field("digits_lstm", description="network whose accuracy is asked for")
     weights: str | None = Field(None, description="weights: a form of this network, or a file; default: the shipped")
+    activations: Activations = Field("auto", description="where the gates of LSTM and GRU come from")
 
 
 class DeviceSettings(BlockConfig):
@@ -64,6 +69,10 @@ class ModelsSettings(BlockConfig):
 
     ramp_adc: ModelSettings = Field(ModelSettings(file="ramp_adc"))
     crossbar: ModelSettings | None = Field(None)
+    form_error: str | None = Field(
+        None,
+        description="file of a model-form error; each point is then run once more with it, and the difference told",
+    )
 
 
 Switches = create_model(  # one switch a non-ideality, as in `Nonidealities`
@@ -78,6 +87,8 @@ class Settings(BlockConfig):
 
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     tile: TileConfig = Field(default_factory=TileConfig)
+    mapping: MappingConfig = Field(default_factory=MappingConfig)
+    scaling: ScalingConfig = Field(default_factory=ScalingConfig)
     device: DeviceSettings = Field(default_factory=DeviceSettings)
     models: ModelsSettings = Field(default_factory=ModelsSettings)
     nonidealities: Switches = Field(default_factory=Switches)  # type: ignore[valid-type]
@@ -90,9 +101,11 @@ class Settings(BlockConfig):
         """The switches as the tiles take them."""
         return Nonidealities(**self.nonidealities.model_dump())  # type: ignore[attr-defined]
 
-    def fidelity_of(self, layer: str) -> Fidelity:
-        """The fidelity of a layer."""
-        return self.fidelity.get(layer, self.fidelity.get(DEFAULT, Fidelity.BEHAVIOURAL))
+    def fidelities(self) -> dict[str, Fidelity]:
+        """Name of a layer, matrix or part -> fidelity, "*" for the rest, as networks take them."""
+        chosen = {REST: Fidelity.BEHAVIOURAL} | self.fidelity
+        chosen[REST] = chosen.pop(DEFAULT, chosen[REST])
+        return chosen
 
 
 TABLES = tuple(Settings.model_fields)
@@ -102,6 +115,10 @@ OPEN = {"fidelity": "fidelity.LAYER", "functions": "functions.ACTIVATION",
 """Tables whose keys are names of the user's own, and how they are told."""
 
 ELSEWHERE = {
+    "tile.w_max": "scaling.s_w, and the range of the converters",
+    "tile.array_inputs": "mapping.padding",
+    "tile.array_outputs": "mapping.padding",
+    "mapping.signs": "tile.signs",
     "tile.adc.device": "device.name",
     "tile.adc.function": "functions.ACTIVATION, for the network's layers say which activation a tile makes",
     "tile.adc.x_range": "functions.ACTIVATION",
@@ -281,7 +298,13 @@ def located(settings: Settings, folder: str | Path) -> Settings:
             update={"weights": settings.network.weights and found(settings.network.weights)}
         ),
         "device": settings.device.model_copy(update={"name": found(settings.device.name)}),
-        "models": models.model_copy(update={"ramp_adc": model(models.ramp_adc), "crossbar": model(models.crossbar)}),
+        "models": models.model_copy(
+            update={
+                "ramp_adc": model(models.ramp_adc),
+                "crossbar": model(models.crossbar),
+                "form_error": models.form_error and found(models.form_error),
+            }
+        ),
         "functions": {name: function(text) for name, text in settings.functions.items()},
     }
     return settings.model_copy(update=changes)

@@ -32,13 +32,10 @@ from pydantic import Field
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.errors import CosimError, did_you_mean
 from cosim.provenance import canonical_json, sha256_of_json
-from cosim.studies.evaluation import Counts
-from cosim.studies.point_hardware import PointHardware, key_of
+from cosim.studies.point_hardware import device_of, ramp_adc_of
 from cosim.studies.settings import (
-    DEFAULT,
     ELSEWHERE,
     TABLES,
-    NetworkSettings,
     Settings,
     checked_value,
     find_name,
@@ -49,7 +46,8 @@ from cosim.studies.settings import (
     value_in_words,
     with_values,
 )
-from cosim.studies.subjects import SubjectKind, subject_of
+from cosim.studies.sources import Counts
+from cosim.studies.subjects import check_subject
 from cosim.studies.sweep import (
     METHODS,
     Axis,
@@ -168,9 +166,7 @@ def parse_specification(text: str, path: Path, *, look_at_files: bool = True) ->
         axes, points, faults = _swept(sweep)
         problems += faults
     sound = _without(tables, [each.key for each in problems if each.key])
-    swept = [*(axis.name for axis in axes), *(name for point in points for name in point)]
     if look_at_files:
-        problems += _fixed(sound, swept)
         problems += _meaning(sound, axes, points, path)
     if problems:
         raise _told(problems, text, path)
@@ -355,21 +351,7 @@ def _without(tables: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return kept
 
 
-def _fixed(tables: Mapping[str, Any], swept: Iterable[str]) -> Iterator[CosimError]:
-    """Settings that the network's weights decide."""
-    try:
-        kind = subject_of(tables.get("network", {}).get("name", NetworkSettings().name))
-    except CosimError:
-        return  # told by its own check
-    names = set(swept)
-    for dotted in kind.fixed:
-        path = find_name(dotted).path
-        given = path[-1] in tables.get(path[0], {})
-        if given or dotted in names:
-            yield CosimError(f"the weights of {kind.name} decide this", key=dotted if given else f"sweep.over.{dotted}")
-
-
-_MEANS_FILES = ("network.", "device.", "models.", "fidelity.", "functions.", "tile.adc.")
+_MEANS_FILES = ("network.", "device.", "models.", "fidelity.", "functions.", "mapping.", "scaling.", "tile.")
 """Settings of which more than their own range is checked: names of things, and what a model was fitted to."""
 
 
@@ -410,39 +392,13 @@ def _meaning_of(tables: Mapping[str, Any], values: Mapping[str, Any], folder: Pa
     if settings is None:  # values that are wrong by themselves have been told
         return
     settings = located(settings, folder)
-    activations: Iterable[str] = ()
-    try:
-        kind = subject_of(settings.network.name)
-    except CosimError as error:
-        yield error
-    else:
-        activations = kind.activations
-        yield from _network_means(kind, settings)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of domains: told with the results
-            hardware = PointHardware(settings, {})
-            for activation in activations:
-                with key_of(f"functions.{activation}", hardware.function_of(activation)):
-                    hardware.model(hardware.function_of(activation))
-    except CosimError as error:
-        yield error
-
-
-def _network_means(kind: SubjectKind, settings: Settings) -> Iterator[CosimError]:
-    """Layers and activations that the network does not have, weights that are not there."""
-    for key, known, table in (
-        ("fidelity", (DEFAULT, *kind.layers), settings.fidelity),
-        ("functions", kind.activations, settings.functions),
-    ):
-        what = "layer" if key == "fidelity" else "activation"
-        for name in table:
-            if name not in known:
-                said = did_you_mean(name, known)
-                yield CosimError(f"{kind.name} has no such {what}.{said}", key=f"{key}.{name}", allowed=known)
-    for name, file in kind.sources(settings).items():
-        if not Path(file).is_file():
-            yield CosimError("no such file", key=f"network.{name}", value=str(file))
+    for check in (device_of, ramp_adc_of, check_subject):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of domains: told with the results
+                check(settings)
+        except CosimError as error:
+            yield error
 
 
 _RULES = (("tile.adc.", RampAdcConfig), ("tile.", TileConfig))

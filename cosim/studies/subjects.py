@@ -1,42 +1,30 @@
-"""The networks a study can be about: what their layers are called, and how one is put on the hardware of a point."""
+"""The networks a study can be about, and how one is put on the hardware of a point."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError, did_you_mean
 from cosim.files import sha256_of
-from cosim.networks.lstm import GATE_FUNCTIONS, GATES, LstmNetwork
-from cosim.networks.weights import Form, LstmWeights, load_weights, weights_file
-from cosim.studies.point_hardware import PointHardware, age
+from cosim.networks.graph import Graph
+from cosim.networks.reference import load_reference
+from cosim.networks.references import graph_of
+from cosim.networks.tiled import TiledNetwork
+from cosim.networks.weights import Form, load_weights, weights_file
+from cosim.resources import shipped
+from cosim.studies.judging import Judged, judge
+from cosim.studies.point_hardware import age, model_error_of, point_hardware
 from cosim.studies.settings import Settings
 from cosim.studies.tasks import Metric, Task, task_of
-
-
-class Subject(Protocol):
-    """A network on the hardware of one point.
-
-    Attributes
-    ----------
-    task: its test examples, and what is right.
-    measures: what is known of it without running it: cells, conversions an inference, costs.
-    """
-
-    task: Task
-    measures: Mapping[str, float]
-
-    def program(self, for_chip: np.random.Generator, for_drift: np.random.Generator) -> None:
-        """Write a chip, and let the time after programming pass."""
-
-    def outputs(self, rng: np.random.Generator) -> NDArray[np.floating]:
-        """What the network says to all examples, as `Task.scores` takes it."""
+from cosim.tiles.matrix import REST
+from cosim.tiles.scaling import ScalingConfig
 
 
 @dataclass(frozen=True)
@@ -45,89 +33,198 @@ class SubjectKind:
 
     Attributes
     ----------
-    layers: names that `fidelity` takes.
-    activations: names that `functions` takes.
-    fixed: settings that the weights decide, and that a study cannot change.
-    sources: settings -> name -> file that the results depend on, beside models and device.
-    build: puts it on a point's hardware, with so many test examples (None: all) drawn by a seed.
+    metric: what its scores are.
+    forms: names that `network.weights` takes beside the path of a file.
+    file: `network.weights` -> file of the weights.
+    load: file -> its graph, and its task with so many test examples (None: all) drawn by a seed. graph: without them.
+    trained: file -> layer -> full scales that the weights were trained with, which count where the study states none.
     """
 
     name: str
     description: str
     metric: Metric
-    layers: tuple[str, ...]
-    activations: tuple[str, ...]
-    sources: Callable[[Settings], dict[str, Path]]
-    build: Callable[[Settings, int | None, int], Subject]
-    fixed: tuple[str, ...] = field(default=())
+    forms: tuple[str, ...]
+    file: Callable[[str | None], Path]
+    load: Callable[[Path, int | None, int], tuple[Graph, Task]]
+    graph: Callable[[Path], Graph]
+    trained: Callable[[Path], Mapping[str, Mapping[str, float]]] = lambda path: {}
 
 
-# ---- digits LSTM -----------------------------------------------------------------------------------------------------
+class Subject:
+    """A network on the hardware of one point: calibrated, then programmed chip by chip.
 
-
-def digits_weights_file(settings: Settings) -> Path:
-    """The file of the digits LSTM's weights: of a form ("float", "qat"), or the user's own."""
-    weights = settings.network.weights or "qat"
-    return weights_file(weights) if weights in get_args(Form) else Path(weights)  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=4)
-def _weights(path: Path, sha256: str) -> LstmWeights:
-    return load_weights(path)
-
-
-@lru_cache(maxsize=4)
-def _digits(examples: int | None, seed: int) -> Task:
-    return task_of("digits_lstm", examples=examples, seed=seed)
-
-
-class DigitsLstm:
-    """The digits LSTM, one tile a gate."""
+    Attributes
+    ----------
+    task: its test examples, and what is right.
+    measures: figures that no chip changes: cells, tiles, conversions and digital operations an inference, clipping.
+    """
 
     def __init__(self, settings: Settings, examples: int | None, seed: int) -> None:
-        path = digits_weights_file(settings)
-        weights = _weights(path, sha256_of(path))
-        self.task = _digits(examples, seed)
+        kind = subject_of(settings.network.name)
+        path = kind.file(settings.network.weights)
+        graph, self.task = _loaded(kind.name, path, sha256_of(path), examples, seed)
         self._settings = settings
-        sizes = {
-            "inputs": weights.gates.shape[1],
-            "outputs": weights.gates.shape[2],
-            "w_max": weights.metadata.w_max,
-        }
-        self._hardware = PointHardware(settings, sizes)
-        tiles = {gate: self._hardware.build(GATE_FUNCTIONS[gate], settings.fidelity_of(gate)) for gate in GATES}
-        self._network = LstmNetwork(weights, tiles)
-        inputs, outputs = sizes["inputs"], sizes["outputs"]
-        self.measures: Mapping[str, float] = {
-            "cells": float(len(GATES) * 2 * inputs * outputs),
-            "conversions": float(len(GATES) * outputs * self.task.inputs.shape[1]),
-        }
+        self._network = tiled(graph, settings)
+        self._network.calibrate(self.task.calibration)
+        self.measures: Mapping[str, float] = _measures(self._network)
+        error = model_error_of(settings)
+        self._doubtful = (
+            None if error is None
+            else self._network.variant(hardware=replace(self._network.hardware, model_error=error))
+        )  # fmt: skip
 
-    def program(self, for_chip: np.random.Generator, for_drift: np.random.Generator) -> None:
-        """See `Subject`."""
-        self._network.program(for_chip)
-        for gate, rng in zip(GATES, for_drift.spawn(len(GATES)), strict=True):
-            age(self._network.tiles[gate], self._settings.device.time, self._hardware.device, rng)
+    @property
+    def has_model_error(self) -> bool:
+        """Whether the study names a model-form error."""
+        return self._doubtful is not None
 
-    def outputs(self, rng: np.random.Generator) -> NDArray[np.floating]:
-        """See `Subject`."""
-        return self._network.forward(self.task.inputs[:], rng)
+    def program(
+        self, for_chip: np.random.Generator, for_drift: np.random.Generator, *, model_error: bool = False
+    ) -> None:
+        """Write a chip, and let the time after programming pass; `model_error`: of the network that has it."""
+        network = self._of(model_error)
+        network.program(for_chip)
+        time = self._settings.device.time
+        if time is None:
+            return
+        device = network.hardware.device
+        assert device is not None
+        tiles = [part.tile for matrix in network.matrices.values() for part in matrix.parts]
+        for tile, rng in zip(tiles, for_drift.spawn(len(tiles)), strict=True):
+            age(tile, time, device, rng)
+
+    def judged(self, rng: np.random.Generator, *, model_error: bool = False) -> Judged:
+        """All test examples through the programmed chip."""
+        return judge(self._of(model_error), self.task, rng)
+
+    def _of(self, model_error: bool) -> TiledNetwork:
+        if not model_error:
+            return self._network
+        assert self._doubtful is not None
+        return self._doubtful
+
+
+def tiled(graph: Graph, settings: Settings) -> TiledNetwork:
+    """The network on the tiles of a point, before calibration.
+
+    Raises CosimError for what does not fit: layers and tiles, names of layers, models and circuit.
+    """
+    return TiledNetwork(
+        graph,
+        point_hardware(settings),
+        settings.mapping,
+        scaling_of(settings),
+        settings.fidelities(),
+        settings.network.activations,
+    )
+
+
+def scaling_of(settings: Settings) -> dict[str, ScalingConfig]:
+    """Layer -> how its full scales are chosen, "*" for the rest."""
+    kind, common = subject_of(settings.network.name), settings.scaling
+    given = {name: getattr(common, name) for name in common.model_fields_set}
+    trained = kind.trained(kind.file(settings.network.weights))
+    return {REST: common} | {
+        layer: ScalingConfig(**(common.model_dump() | dict(scales) | given)) for layer, scales in trained.items()
+    }
+
+
+def check_subject(settings: Settings) -> None:
+    """Raise CosimError for what is wrong with a point's network, files and hardware; no data set is read."""
+    kind = subject_of(settings.network.name)
+    tiled(_graph(kind.name, *_stamped(kind.file(settings.network.weights))), settings)
+    model_error_of(settings)
+
+
+def _stamped(path: Path) -> tuple[Path, str]:
+    return path, sha256_of(path)
+
+
+def _measures(network: TiledNetwork) -> dict[str, float]:
+    """Counts of an inference, and shares that saturate in the calibration data."""
+    use = network.use()
+    found = {
+        "tiles": float(use.tiles),
+        "cells": float(sum(each.cells_total for each in use.matrices.values())),
+        "utilisation": float(use.utilisation),
+        "conversions": float(sum(use.conversions.values())),
+        "digital_operations": float(sum(use.operations().values())),
+    }
+    clipping = network.clipping.values()
+    if clipping:
+        found["clipping_dac"] = max(each.dac for each in clipping)
+        found["clipping_adc"] = max(each.worst for each in clipping)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _loaded(name: str, path: Path, sha256: str, examples: int | None, seed: int) -> tuple[Graph, Task]:
+    return SUBJECTS[name].load(path, examples, seed)
+
+
+@lru_cache(maxsize=4)
+def _graph(name: str, path: Path, sha256: str) -> Graph:
+    return SUBJECTS[name].graph(path)
+
+
+def task_for(settings: Settings, examples: int | None, seed: int) -> Task:
+    """The test examples of a point."""
+    kind = subject_of(settings.network.name)
+    return _loaded(kind.name, *_stamped(kind.file(settings.network.weights)), examples, seed)[1]
+
+
+def data_hash(task: Task) -> str:
+    """sha256 over the test examples and what is right."""
+    inputs: NDArray = np.ascontiguousarray(getattr(task.inputs, "values", task.inputs))
+    return sha256_of(sha256_of(inputs.tobytes()).encode() + np.ascontiguousarray(task.targets).tobytes())
 
 
 # ---- by name ---------------------------------------------------------------------------------------------------------
 
-SUBJECTS = {
-    "digits_lstm": SubjectKind(
-        name="digits_lstm",
-        description="LSTM on handwritten digits, read row by row (scikit-learn's; nothing is downloaded)",
-        metric="accuracy",
-        layers=GATES,
-        activations=("sigmoid", "tanh"),
-        sources=lambda settings: {"weights": digits_weights_file(settings)},
-        build=DigitsLstm,
-        fixed=("tile.inputs", "tile.outputs", "tile.w_max"),
+
+def _digits_file(weights: str | None) -> Path:
+    form = weights or "qat"
+    return weights_file(form) if form in get_args(Form) else Path(form)  # type: ignore[arg-type]
+
+
+def _digits(path: Path, examples: int | None, seed: int) -> tuple[Graph, Task]:
+    return graph_of(load_weights(path)), task_of("digits_lstm", examples=examples, seed=seed)
+
+
+def _digits_scales(path: Path) -> Mapping[str, Mapping[str, float]]:
+    """The gates' window and inputs, of which the grid of quantisation-aware weights is made."""
+    return {"lstm": {"s_x": 1.0, "s_w": load_weights(path).metadata.w_max}}
+
+
+def _reference(path: Path, examples: int | None, seed: int) -> tuple[Graph, Task]:
+    reference = load_reference(path)
+    return graph_of(reference), task_of(reference, examples=examples, seed=seed)
+
+
+def _kind(name: str, description: str, metric: Metric = "accuracy") -> SubjectKind:
+    """A float reference."""
+
+    def file(weights: str | None) -> Path:
+        return shipped(f"{name}_float16.safetensors") if weights in (None, "float") else Path(str(weights))
+
+    return SubjectKind(
+        name, description, metric, ("float",), file, _reference, lambda path: graph_of(load_reference(path))
     )
-}
+
+
+SUBJECTS = {
+    each.name: each
+    for each in (
+        SubjectKind(
+            "digits_lstm", "LSTM on handwritten digits, read row by row (comes with scikit-learn)", "accuracy",
+            get_args(Form), _digits_file, _digits, lambda path: graph_of(load_weights(path)), _digits_scales,
+        ),
+        _kind("har_lstm", "LSTM on human activities (UCI HAR)"),
+        _kind("fsdd_lstm", "LSTM on spoken digits (FSDD, 40 MFCC)"),
+        _kind("ptb_char_lstm", "LSTM language model of characters (Penn Treebank)", "bits_per_symbol"),
+        _kind("cifar10_resnet32", "ResNet-32 on images (CIFAR-10)"),
+    )
+}  # fmt: skip
 
 
 def subject_of(name: str) -> SubjectKind:

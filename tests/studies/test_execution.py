@@ -169,17 +169,17 @@ def test_what_a_point_raises_beside_is_its_failure_and_not_the_study_s(
 def test_outputs_that_are_not_finite_are_wrong_and_told(
     study_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cosim.networks.lstm import LstmNetwork
+    from cosim.networks.network import Network
 
-    honest = LstmNetwork.forward
+    honest = Network.forward
 
-    def strange(self: LstmNetwork, *arguments: object) -> np.ndarray:
-        outputs = np.array(honest(self, *arguments))  # type: ignore[arg-type]
+    def strange(self: Network, *arguments: object) -> np.ndarray:
+        outputs = np.array(honest(self, *arguments))
         outputs[:3] = np.nan
         return outputs
 
     good = ran(load_specification(study_file()), tmp_path / "good")
-    monkeypatch.setattr(LstmNetwork, "forward", strange)
+    monkeypatch.setattr(Network, "forward", strange)
     keys = ran(load_specification(study_file()), tmp_path / "r")
     found, before = outcomes(tmp_path / "r", keys)[0], outcomes(tmp_path / "good", good)[0]
     assert found.not_finite == 3 * 2 * 2

@@ -81,7 +81,7 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path, study_file: W
         ("[4, 5]", "[4, 4]", "line 16: .*value 4: this value is given twice"),
         ("[4, 5]", "{low = 4, high = 5}", "line 16: .*not a list of values"),
         ("[4, 5]", "[4, 5.5]", "line 16: .*value 5.5"),
-        ('"tile.adc.bits" = [4, 5]', '"tile.inputs" = [4, 5]', "line 16: .*the weights of digits_lstm decide this"),
+        ('"tile.adc.bits" = [4, 5]', '"tile.w_max" = [4, 5]', "line 16: .*follows from scaling.s_w"),
         ('"tile.adc.bits" = [4, 5]', '"models.ramp_adc.file" = ["none.json"]', "line 16: .*none.json"),
         ('"tile.adc.bits" = [4, 5]', '"fidelity.gate" = ["ideal"]', "line 16: .*no such layer"),
         ('"tile.adc.bits" = [4, 5]', '"functions.tanh" = ["tahn"]', "line 16: .*tahn"),
