@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from cosim.blocks.config import BlockConfig, Ratio, Second, Siemens
 from cosim.blocks.ramp_adc.functions import TABLE
+from cosim.costs.config import CostConfig
 from cosim.errors import CosimError, did_you_mean
 from cosim.networks.layers.protocol import Activations
 from cosim.tiles.config import Nonidealities, TileConfig
@@ -93,6 +94,7 @@ class Settings(BlockConfig):
     models: ModelsSettings = Field(default_factory=ModelsSettings)
     nonidealities: Switches = Field(default_factory=Switches)  # type: ignore[valid-type]
     fidelity: dict[str, Fidelity] = Field({DEFAULT: Fidelity.BEHAVIOURAL}, validate_default=True)
+    costs: CostConfig = Field(default_factory=CostConfig)
     functions: dict[str, str] = Field(
         default_factory=dict, description="activation of the network -> the function that its converters make instead"
     )

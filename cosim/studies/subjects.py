@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,7 +20,9 @@ from cosim.networks.reference import load_reference
 from cosim.networks.references import graph_of
 from cosim.networks.tiled import TiledNetwork
 from cosim.networks.weights import Form, load_weights, weights_file
+from cosim.provenance import sha256_of_json
 from cosim.resources import shipped
+from cosim.studies.costing import cost_of_network
 from cosim.studies.judging import Judged, judge
 from cosim.studies.point_hardware import age, model_error_of, point_hardware
 from cosim.studies.settings import Settings
@@ -56,7 +60,8 @@ class Subject:
     Attributes
     ----------
     task: its test examples, and what is right.
-    measures: figures that no chip changes: cells, tiles, conversions and digital operations an inference, clipping.
+    measures: figures that no chip changes: cells, tiles, conversions and digital operations an inference, clipping,
+        energy, latency and area.
     """
 
     def __init__(self, settings: Settings, examples: int | None, seed: int) -> None:
@@ -66,7 +71,7 @@ class Subject:
         self._settings = settings
         self._network = tiled(graph, settings)
         self._network.calibrate(self.task.calibration)
-        self.measures: Mapping[str, float] = _measures(self._network)
+        self.measures: Mapping[str, float] = _measures(self._network) | _costs(self._network, self.task, settings)
         error = model_error_of(settings)
         self._doubtful = (
             None if error is None
@@ -155,6 +160,36 @@ def _measures(network: TiledNetwork) -> dict[str, float]:
         found["clipping_dac"] = max(each.dac for each in clipping)
         found["clipping_adc"] = max(each.worst for each in clipping)
     return found
+
+
+COSTS = ("energy", "latency", "area", "operations", "tops_per_watt", "tops_per_mm2")
+EXAMPLES, SYMBOLS = 32, 64  # of the calibration data, whose mean energy counts; of a text, so many symbols of each
+_MOST_ACCOUNTS = 64
+_accounts: dict[str, dict[str, float]] = {}
+
+
+def _costs(network: TiledNetwork, task: Task, settings: Settings) -> dict[str, float]:
+    """Costs of an inference, of a text that of a symbol; NaN, with a warning, where a constant is not known.
+
+    They do not depend on what differs from chip to chip: points that have all else in common share an account.
+    """
+    shared = settings.model_dump(include={"network", "tile", "mapping", "scaling", "costs", "functions"}, mode="json")
+    shared |= {"given": sorted(settings.tile.adc.model_fields_set), "device": settings.device.name}
+    key = sha256_of_json(shared | {"model": settings.models.ramp_adc.file})
+    if key not in _accounts:
+        examples = np.asarray(task.calibration[slice(0, EXAMPLES)])
+        text = task.metric == "bits_per_symbol"
+        try:
+            figures = cost_of_network(
+                network, examples[:, :SYMBOLS] if text else examples, settings.costs, per=SYMBOLS if text else 1
+            ).figures()
+        except CosimError as error:
+            warnings.warn(f"no costs: {error}", stacklevel=2)
+            return dict.fromkeys(COSTS, math.nan)
+        if len(_accounts) >= _MOST_ACCOUNTS:
+            _accounts.clear()
+        _accounts[key] = {cost: figures[cost] for cost in COSTS}
+    return dict(_accounts[key])
 
 
 @lru_cache(maxsize=4)

@@ -103,11 +103,11 @@ def test_one_fault_is_told_with_its_line(small: str, study_file: Write, old: str
 
 
 def test_settings_that_do_not_fit_together_are_found_in_the_combination(small: str, study_file: Write) -> None:
-    text = small.replace('"tile.adc.bits" = [4, 5]', '"tile.adc.t_clock" = ["20 ns", "50 ns"]').replace(
-        'device.read_noise = ["0 %", "2 %"]', '"tile.adc.t_pulse" = ["10 ns", "30 ns"]'
+    text = small.replace('"tile.adc.bits" = [4, 5]', '"tile.law" = ["linear", "sinh"]').replace(
+        'device.read_noise = ["0 %", "2 %"]', '"tile.crossbar.memristor" = ["law", "subcircuit"]'
     )
     said = refused(study_file(text))
-    assert "in 1 points (tile.adc.t_clock = 20 ns, tile.adc.t_pulse = 30 ns)" in said
+    assert "in 1 points (tile.law = sinh, tile.crossbar.memristor = subcircuit)" in said
 
 
 def test_values_are_kept_in_si_units_and_the_grid_runs_last_first(study_file: Write) -> None:
