@@ -148,17 +148,26 @@ def row_charges(cells: Array, codes: Codes, circuit: TileCircuit) -> Array:
 def output_charges(cells: Array, codes: Codes, circuit: TileCircuit) -> Array:
     """Charge that the integrators' outputs deliver, (vectors, bit lines) [C]: net current where a bit line draws it.
 
-    With pulse widths the net current changes as one pulse after another ends, so it is summed over the code's steps.
+    With pulse widths the net current changes as one pulse after another ends, so each output is followed over the
+    code's steps: it delivers C_fb times what it rises, and no more at its upper limit.
     """
-    n, own = full_scale(circuit.dac_bits), cells[:, : circuit.bit_lines]
+    n, own, adc = full_scale(circuit.dac_bits), cells[:, : circuit.bit_lines], circuit.adc
+    gain = adc.v_read * circuit.pulse / adc.c_fb
     if not circuit.by_width:
-        drawn = np.clip(-drives(codes, circuit, len(cells)) @ own, 0.0, None)
-        return np.asarray(circuit.adc.v_read * circuit.pulse * drawn)
-    charge = np.zeros((len(codes), own.shape[1]))
+        return np.asarray(adc.c_fb * np.clip(_held(-gain * drives(codes, circuit, len(cells)) @ own, adc), 0.0, None))
+    held = np.zeros((len(codes), own.shape[1]))
+    risen = np.zeros_like(held)
     for step in range(1, n + 1):
         active = np.where(np.abs(codes) >= step, np.sign(codes) * n, 0)
-        charge += np.clip(-drives(active, circuit, len(cells)) @ own, 0.0, None)
-    return np.asarray(circuit.adc.v_read * circuit.pulse / n * charge)
+        moved = _held(held - gain / n * drives(active, circuit, len(cells)) @ own, adc)
+        risen += np.clip(moved - held, 0.0, None)
+        held = moved
+    return np.asarray(adc.c_fb * risen)
+
+
+def _held(mac: Array, adc: RampAdcConfig) -> Array:
+    """Outputs above V_CLP [V], no further than an amplifier goes."""
+    return np.clip(mac, LEAST_OUTPUT - adc.v_clp, adc.v_dd - HEADROOM - adc.v_clp)
 
 
 @dataclass(frozen=True)
@@ -226,7 +235,7 @@ def mac_voltages(seen: Array, codes: Codes, circuit: TileCircuit) -> Array:
     """
     adc, own = circuit.adc, seen[:, : circuit.bit_lines]
     mac = adc.v_read * circuit.pulse / adc.c_fb * (-drives(codes, circuit, len(seen)) @ own)
-    return np.clip(mac, LEAST_OUTPUT - adc.v_clp, adc.v_dd - HEADROOM - adc.v_clp)
+    return _held(mac, adc)
 
 
 def comparator_energy(

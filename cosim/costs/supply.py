@@ -8,7 +8,7 @@ out on both sides: they are the same product.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from cosim.costs.comparators import comparator_power
 from cosim.costs.operation import PARTS, circuit_of_macro, operation_energy
 from cosim.costs.timing import ramp_times
 from cosim.errors import CosimError
-from cosim.spice import Deck, SimulatorPool
+from cosim.spice import SimulatorPool
 
 Array = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def compare(
     """`vectors` random inputs through the nominal macro and `chips` drawn ones; CosimError when a deck fails."""
     weights, codes = draw_weights(config, seed), draw_inputs(config, vectors, seed)
     drawn = draw_chips(config, weights, chips, seed)
-    results = pool.run([_deck(config, chip, row) for chip in drawn for row in codes])
+    results = pool.run([macro_deck(config, chip, row) for chip in drawn for row in codes])
     found = []
     for result in results:
         if result.failure is not None:
@@ -75,15 +75,6 @@ def compare(
     return EnergyComparison(model, simulated, (times.total, phases(config, drawn[0]).end))
 
 
-def _deck(config: MacroConfig, chip: MacroChip, codes: NDArray[np.int64]) -> Deck:
-    """The macro's deck. With drivers of transistors Gear's rule: the trapezoidal one lets the currents of their gates'
-    capacitances ring between ideal sources, and what the deck counts is the positive part of a rail's current."""
-    deck = macro_deck(config, chip, codes)
-    if config.driver == IDEAL:
-        return deck
-    return replace(deck, tolerances=replace(deck.tolerances, method="gear"))
-
-
 def measure_driver(process: str, pool: SimulatorPool, driver: str = "dac_driver") -> float:
     """Supply energy of a word-line driver's own gates for a pulse [J]: with the driver less with an ideal source.
 
@@ -93,7 +84,7 @@ def measure_driver(process: str, pool: SimulatorPool, driver: str = "dac_driver"
     for kind in (driver, IDEAL):
         config = MacroConfig(process=process, inputs=1, outputs=1, driver=kind)
         chip = draw_chips(config, np.zeros((1, 1)), 0, 1)[0]
-        result = pool.run([_deck(config, chip, np.array([config.full_scale]))])[0]
+        result = pool.run([macro_deck(config, chip, np.array([config.full_scale]))])[0]
         if result.failure is not None:
             raise CosimError(f"ngspice failed ({result.failure.kind}): {result.failure.line}", file=result.deck_file)
         energies.append(float(result["v(erow)"][-1]) * PICO)

@@ -140,6 +140,18 @@ def test_drivers_of_transistors(pool: SimulatorPool) -> None:
     assert real["energy"][row] > ideal["energy"][row] + 1e-12
 
 
+def test_a_drivers_energy_does_not_grow_with_its_pulse(pool: SimulatorPool) -> None:
+    """Gates take their charge at the edges. By the trapezoidal rule their currents rang between the ideal sources, and
+    a pulse three times as long took 40 % more."""
+    config = CONFIG.model_copy(update={"driver": "dac_driver", "inputs": 1, "outputs": 1})
+    full = config.full_scale
+    decks = [macro_deck(config, nominal(config, 6), np.array([code])) for code in (full, full // 3)]
+    row = ENERGIES.index("erow")
+    longer, shorter = (figures_of(result, config)["energy"][row] for result in pool.run(decks))
+    cells = config.v_dd * config.v_read * config.input_pulse * 151e-6  # both cells' charge at most
+    assert 0.0 <= longer - shorter < cells + 0.02 * shorter
+
+
 def integrals(result: Result, powers: Array) -> float:
     """Energy of powers at every point, shape (n, points) [J]."""
     return float(np.trapezoid(powers.sum(axis=0), result["time"]))
