@@ -130,7 +130,6 @@ class Grid:
         tables = with_levels.pop()
         self.unit = 1 if tables or isinstance(parts[0].tile, QuantisedTile) else self.n
         self.packed = _packed(self.parts)
-        self.squared = bool(self.packed.squares.size) and not tables
         self.tables = tables
         self.constant = np.zeros(outputs, dtype=np.float64)
         for part in parts:
@@ -181,7 +180,7 @@ class Grid:
             for number in numbers:
                 finite &= work_units(
                     packed, room, images, number * chunk, min(units, (number + 1) * chunk), together, self.scale,
-                    float(self.n), float(self.unit), patches.padding, levels, self.squared, rows, piece, keys, out,
+                    float(self.n), float(self.unit), patches.padding, levels, rows, piece, keys, out,
                 )  # fmt: skip
             return finite
 
@@ -311,6 +310,8 @@ def _joined(name: str, arrays: list[NDArray[Any]]) -> NDArray[Any]:
     if name == "ramp":
         return np.ascontiguousarray(np.stack(arrays))
     if name == "tables":
-        return np.ascontiguousarray(np.concatenate(arrays)) if arrays else np.zeros((0, 1), dtype=np.float32)
+        # The kernel looks a panel up at a time: rows behind the last one.
+        behind = [np.zeros((PANEL, arrays[0].shape[1]), dtype=np.float32)] if arrays else []
+        return np.concatenate(arrays + behind) if arrays else np.zeros((0, 1), dtype=np.float32)
     kind = np.int64 if name == "offsets" else np.float32
     return np.ascontiguousarray(np.concatenate(arrays) if arrays else np.zeros(0), dtype=kind)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from cosim.blocks.lanes import LANES
+from cosim.blocks.lanes import DOUBLE, LANES, SINGLE, WORD, Lanes, Memory, counted, everywhere, operation, vector
 from cosim.blocks.normals import ROWS as SHARED
 from cosim.blocks.normals import fill_normals
 from cosim.blocks.ramp_adc.conversion_kernel import convert_kernel
@@ -69,7 +70,7 @@ def make_room(parts: NDArray[np.int64], tables: bool, piece: int) -> Room:
     widest, longest = int(parts[:, COLUMNS].max()), int(parts[:, COUNT].max())
     wide = -(-widest // PANEL) * PANEL
     return Room(
-        np.zeros(2 * tall * longest if tables else 0, dtype=np.float32),
+        np.zeros(2 * (tall * longest + PANEL) if tables else 0, dtype=np.float32),
         np.zeros(tall, dtype=np.int64),
         np.arange(longest, dtype=np.int64),
         np.empty(tall * wide, dtype=np.float32),
@@ -84,18 +85,122 @@ def reserved(piece: int) -> int:
     return -(-piece // (2 * LANES)) * 2 * LANES
 
 
+@operation
+def _store_levels(
+    typing: Any, source: Any, at: Any, full: Any, n: Any, unit: Any, levels: Any, to: Any, squares: Any, lanes: Any
+) -> Any:
+    """Levels of `lanes` inputs source[at] ... and their squares, as `fill` says; levels[to] and levels[squares]."""
+    together = lanes.literal_value
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, levels = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 5))
+        full, largest, unit = (everywhere(builder, arguments[k], together) for k in (2, 3, 4))
+        scaled = (source.load(arguments[1], lanes=together) / full).real(DOUBLE) * largest
+        scaled = (scaled < largest).select(scaled, largest)
+        lowest = largest * -1.0
+        scaled = (lowest < scaled).select(scaled, lowest)
+        level = ((scaled + WHOLE) - WHOLE).real(SINGLE) / unit
+        levels.store(level, arguments[6])
+        levels.store(level * level, arguments[7])
+        return context.get_dummy_value()
+
+    return types.void(
+        source, types.int64, types.float32, types.float64, types.float32, levels, types.int64, types.int64, lanes
+    ), build
+
+
+@compiled()
+def fill(source: Any, first: int, number: int, full: float, n: float, unit: float, levels: Any, to: int) -> bool:
+    """What the DACs make of `number` inputs from source[first] on, float32: levels[to] ..., and behind all the squares.
+
+    Codes clip(rint(x / full n)) of float32 x / full, products and rounding in float64 as in `quantise`, over `unit`.
+    False where an input is not finite.
+    """
+    second, done = levels.shape[0] // 2, 0
+    full_scale, whole = np.float32(full), np.float32(unit)
+    while number - done >= PANEL:
+        _store_levels(source, first + done, full_scale, n, whole, levels, to + done, second + to + done, 16)
+        done += PANEL
+    if number - done >= PANEL // 2:
+        _store_levels(source, first + done, full_scale, n, whole, levels, to + done, second + to + done, 8)
+        done += PANEL // 2
+    while number - done > 0:
+        _store_levels(source, first + done, full_scale, n, whole, levels, to + done, second + to + done, 1)
+        done += 1
+    strange = 0
+    for k in range(first, first + number):
+        strange += not (abs(source[k]) < np.inf)
+    return strange == 0
+
+
+@operation
+def _store_given(
+    typing: Any, codes: Any, at: Any, tables: Any, first: Any, width: Any, middle: Any, made: Any, to: Any, squares: Any
+) -> Any:
+    """Levels tables[first + lane width + middle + code] of PANEL codes, and their squares; made[to], made[squares]."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        codes, tables, made = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 2, 6))
+        width, middle = (everywhere(builder, builder.trunc(arguments[k], WORD), PANEL) for k in (4, 5))
+        code = codes.load(arguments[1], lanes=PANEL).whole()
+        level = tables.gather(arguments[3], counted(builder, PANEL) * width + middle + code)
+        made.store(level, arguments[7])
+        made.store(level * level, arguments[8])
+        return context.get_dummy_value()
+
+    index = types.int64
+    return types.void(codes, index, tables, index, index, index, made, index, index), build
+
+
 @compiled()
 def look_up(levels: Any, rows: Any, number: int, offsets: Any, first: int, count: int, tables: Any, table: int,
-            made: Any, squared: bool) -> None:  # fmt: skip
-    """What the DACs of a part make of the codes `levels` of some rows, (number, count), and then their squares."""
-    n, second = tables.shape[1] // 2, made.shape[0] // 2
+            made: Any) -> None:  # fmt: skip
+    """What the DACs of a part make of the codes `levels` of some rows, (number, count), and then their squares.
+
+    A panel at a time, past the end of a row too, where the next row then overwrites it.
+    """
+    width, second, flat = tables.shape[1], made.shape[0] // 2, tables.reshape(-1)
+    few = np.zeros(PANEL, dtype=np.float32)
     for row in range(number):
         begin, to = rows[row], row * count
-        for k in range(count):
-            made[to + k] = tables[table + k, np.int64(levels[begin + offsets[first + k]]) + n]
-        if squared:
-            for k in range(count):
-                made[second + to + k] = made[to + k] * made[to + k]
+        for k in range(0, count, PANEL):
+            here = (table + k) * width
+            if k + PANEL <= count and offsets[first + k + PANEL - 1] - offsets[first + k] == PANEL - 1:
+                at = begin + offsets[first + k]
+                _store_given(levels, at, flat, here, width, width // 2, made, to + k, second + to + k)
+            else:
+                for n in range(min(PANEL, count - k)):
+                    few[n] = levels[begin + offsets[first + k + n]]
+                _store_given(few, 0, flat, here, width, width // 2, made, to + k, second + to + k)
+
+
+@operation
+def _add_codes(typing: Any, codes: Any, at: Any, scales: Any, column: Any, out: Any, to: Any) -> Any:
+    """out[to] ... += scales[column] ... codes[at] ... of PANEL columns."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        codes, scales, out = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 2, 4))
+        whole = builder.zext(codes.load(arguments[1], lanes=PANEL).value, vector(WORD, PANEL))
+        scale, sums = scales.load(arguments[3], lanes=PANEL), out.load(arguments[5], lanes=PANEL)
+        out.store(Lanes(builder, whole).real().times_plus(scale, sums), arguments[5])
+        return context.get_dummy_value()
+
+    index = types.int64
+    return types.void(codes, index, scales, index, out, index), build
+
+
+@compiled()
+def add_codes(codes: Any, number: int, columns: int, scales: Any, first: int, out: Any, column: int) -> None:
+    """out[row, column + n] += scales[first + n] codes[row, n]."""
+    flat, wide = out.reshape(-1), out.shape[1]
+    for row in range(number):
+        to, at, n = row * wide + column, row * columns, 0
+        while columns - n >= PANEL:
+            _add_codes(codes, at + n, scales, first + n, flat, to + n)
+            n += PANEL
+        while n < columns:
+            flat[to + n] += scales[first + n] * np.float32(codes[at + n])
+            n += 1
 
 
 @compiled()
@@ -140,7 +245,7 @@ def work_piece(
         count, columns, reads, noisy = of[COUNT], of[COLUMNS], of[READS] != 0, of[NOISY] != 0
         wide = -(-columns // PANEL) * PANEL
         if of[TABLE] >= 0:
-            look_up(levels, rows, tall, packed.offsets, of[FIRST], count, packed.tables, of[TABLE], room.levels, reads)
+            look_up(levels, rows, tall, packed.offsets, of[FIRST], count, packed.tables, of[TABLE], room.levels)
             for row in range(tall):
                 room.rows[row] = row * count
             products(room.levels, room.levels.shape[0] // 2, room.rows, tall, room.offsets, 0, count, packed.weights,
@@ -168,51 +273,31 @@ def work_piece(
             packed.coarse[of[COARSE] : of[COARSE] + of[COARSE_SIZE]], packed.fine[of[FINE] : of[FINE] + of[FINE_SIZE]],
             of[DEPTH], of[STEPS], no_codes, room.codes[:size],
         )  # fmt: skip
-        scales = packed.scales[of[SCALE] : of[SCALE] + columns]
-        for row in range(number):
-            answer, codes = out[row, of[OUT] : of[OUT] + columns], room.codes[row * columns : (row + 1) * columns]
-            for n in range(columns):
-                answer[n] += scales[n] * np.float32(codes[n])
+        add_codes(room.codes, number, columns, packed.scales, of[SCALE], out, of[OUT])
 
 
 @compiled()
-def fill_levels(images: Any, first: int, number: int, scale: float, n: float, unit: float, padding: Any, levels: Any,
-                squared: bool) -> bool:  # fmt: skip
-    """What the DACs make of some images (batch, height, width, channels) of `first` on, with zeros around them.
+def fill_levels(images: Any, first: int, number: int, scale: float, n: float, unit: float, padding: Any, levels: Any
+                ) -> bool:  # fmt: skip
+    """`fill` of some images (batch, height, width, channels) from `first` on, with zeros around them.
 
-    Codes clip(rint(x / scale n)) of float32 x / scale, over `unit`; their squares follow behind all. `padding`: rows
-    above and below, columns left and right. False where an input is not finite.
+    padding: rows above and below, columns left and right.
     """
     _, height, width, channels = images.shape
     above, below, left, right = padding
-    line = (left + width + right) * channels
-    second = levels.shape[0] // 2
-    full, finite = np.float32(scale), True
-    largest, whole = np.float64(n), np.float32(unit)
+    line, flat, finite = (left + width + right) * channels, images.reshape(-1), True
     for image in range(number):
-        begin = image * (above + height + below) * line
         for y in range(height):
-            to = begin + (above + y) * line + left * channels
-            source = images[first + image, y].reshape(-1)
-            strange = 0
-            for k in range(width * channels):
-                x = np.float64(source[k] / full) * largest
-                strange += not (abs(source[k]) < np.inf)
-                x = x if x < largest else largest
-                x = x if x > -largest else -largest
-                levels[to + k] = np.float32((x + WHOLE) - WHOLE) / whole
-            if strange:
-                finite = False
-            if squared:
-                for k in range(width * channels):
-                    levels[second + to + k] = levels[to + k] * levels[to + k]
+            to = (image * (above + height + below) + above + y) * line + left * channels
+            at = ((first + image) * height + y) * width * channels
+            finite &= fill(flat, at, width * channels, scale, n, unit, levels, to)
     return finite
 
 
 @compiled()
 def work_units(
     packed: Any, room: Any, images: Any, first: int, last: int, together: int, scale: float, n: float, unit: float,
-    padding: Any, levels: Any, squared: bool, rows: Any, piece: int, keys: Any, out: Any,
+    padding: Any, levels: Any, rows: Any, piece: int, keys: Any, out: Any,
 ) -> bool:  # fmt: skip
     """Units `first` .. `last` - 1 of `together` images each through a grid; `out` (batch, rows of an image, outputs).
 
@@ -226,7 +311,7 @@ def work_units(
     for number in range(first, last):
         image = number * together
         here = min(together, batch - image)
-        finite &= fill_levels(images, image, here, scale, n, unit, padding, levels, squared)
+        finite &= fill_levels(images, image, here, scale, n, unit, padding, levels)
         for at in range(pieces):
             start = at * piece
             stop = min(start + piece, here * of_image)
