@@ -114,20 +114,18 @@ def update_states(gates: Any, width: int, digital: bool, cell: Any, hidden: Any)
 
 @compiled()
 def work_sequences(
-    packed: Any, room: Any, sequences: Any, first: int, last: int, unit_rows: int, scale: float, n: float, unit: float,
-    bias: Any, constants: Any, digital: bool, keys: Any, begin: int, cell: Any, hidden: Any,
-    outputs: Any,
-) -> bool:  # fmt: skip
+    packed: Any, room: Any, sequences: Any, first: int, last: int, unit_rows: int, dac: Any, factors: Any, bias: Any,
+    constants: Any, digital: bool, keys: Any, cell: Any, hidden: Any, outputs: Any,
+) -> None:  # fmt: skip
     """Units `first` .. `last` - 1 of `unit_rows` sequences each.
 
     Parameters
     ----------
-    sequences: (batch, steps, inputs) float32. bias: (0,) or (1,), the input that is always there.
-    constants: (4 width,) what is added to the gates. begin: number of the first step among those drawn with `keys`.
+    sequences: (batch, steps, inputs) float32. factors: x and h go to the DACs times these. bias: (0,) or (1,), the
+        input that is always there.
+    constants: (4 width,), what is added to the gates; digital: whether activations are taken of them here.
     cell, hidden: (batch, units) float32, the states before, and then after all steps.
-    outputs: (batch, steps, units), h of each step; or (0, 0, 0).
-
-    False where an input is not finite.
+    outputs: (batch, steps, units) float32, h of each step.
     """
     batch, steps, inputs = sequences.shape
     units, width = hidden.shape[1], constants.shape[0] // GATES
@@ -137,10 +135,10 @@ def work_sequences(
     rows = np.arange(unit_rows + 8) * count
     gates = np.empty((unit_rows, GATES * width), dtype=np.float32)
     c, h = np.zeros((unit_rows, width), dtype=np.float32), np.zeros((unit_rows, width), dtype=np.float32)
-    finite, flat, states = True, sequences.reshape(-1), h.reshape(-1)
+    flat, states = sequences.reshape(-1), h.reshape(-1)
     answers, of_gates = outputs.reshape(-1), gates.reshape(-1)
     for row in range(unit_rows):
-        finite &= fill(bias, 0, bias.shape[0], scale, n, unit, levels, row * count + inputs + units)
+        fill(bias, 0, bias.shape[0], dac, 1.0, levels, row * count + inputs + units)
     for number in range(first, last):
         start = number * unit_rows
         here = min(unit_rows, batch - start)
@@ -148,16 +146,13 @@ def work_sequences(
         h[:here, :units] = hidden[start : start + here]
         for step in range(steps):
             for row in range(here):
-                given = ((start + row) * steps + step) * inputs
-                finite &= fill(flat, given, inputs, scale, n, unit, levels, row * count)
-                finite &= fill(states, row * width, units, scale, n, unit, levels, row * count + inputs)
+                fill(flat, ((start + row) * steps + step) * inputs, inputs, dac, factors[0], levels, row * count)
+                fill(states, row * width, units, dac, factors[1], levels, row * count + inputs)
                 copy(constants, 0, of_gates, row * GATES * width, GATES * width)
-            work_piece(packed, room, levels, levels.shape[0] // 2, rows, here, (begin + step) * numbers + number,
+            work_piece(packed, room, levels, levels.shape[0] // 2, rows, here, step * numbers + number,
                        unit_rows, keys, gates[:here])  # fmt: skip
             update_states(gates[:here], width, digital, c[:here], h[:here])
-            if outputs.shape[0]:
-                for row in range(here):
-                    copy(states, row * width, answers, ((start + row) * steps + step) * units, units)
+            for row in range(here):
+                copy(states, row * width, answers, ((start + row) * steps + step) * units, units)
         cell[start : start + here] = c[:here, :units]
         hidden[start : start + here] = h[:here, :units]
-    return finite

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from cosim.blocks.normals import draw_key
 from cosim.errors import CosimError
 from cosim.tiles.behavioural import BehaviouralTile
-from cosim.tiles.grid_kernel import FIELDS, Packed, make_room, work_units
-from cosim.tiles.products import PANEL, ROWS, packed
+from cosim.tiles.grid_kernel import FIELDS, Dac, Packed, make_room, work_units
+from cosim.tiles.products import PANEL, ROWS, aligned, packed
 from cosim.tiles.protocol import Tile
 from cosim.tiles.quantise import full_scale
 from cosim.tiles.quantised import QuantisedTile
@@ -83,7 +83,7 @@ class Patches:
 def reason_against(tile: Tile) -> str | None:
     """Why a tile cannot be part of a grid; None where it can."""
     if isinstance(tile, QuantisedTile):
-        return _against(tile._converter)
+        return _against(tile._converter) if tile._weights is not None else "it is not programmed"
     if not isinstance(tile, BehaviouralTile):
         return "its fidelity has no kernel"
     if tile.chip is None:
@@ -121,24 +121,26 @@ class Grid:
             reason = reason_against(part.tile)
             if reason is not None:
                 raise CosimError(f"a tile cannot be part of a grid: {reason}")
-        self.parts, self.outputs, self.scale, self.threads = tuple(parts), outputs, float(scale), threads
+        self.parts, self.outputs, self.threads = tuple(parts), outputs, threads
         bits = {part.tile.config.dac_bits for part in parts}
         with_levels = {_levels(part.tile) is not None for part in parts}
         if len(bits) != 1 or len(with_levels) != 1 or len({type(part.tile) for part in parts}) != 1:
             raise CosimError("the tiles of a grid must be of one fidelity and have the same DACs")
-        self.n = full_scale(bits.pop())
-        tables = with_levels.pop()
-        self.unit = 1 if tables or isinstance(parts[0].tile, QuantisedTile) else self.n
+        n = full_scale(bits.pop())
+        self.tables = with_levels.pop()
+        codes = self.tables or isinstance(parts[0].tile, QuantisedTile)
         self.packed = _packed(self.parts)
-        self.tables = tables
+        self.dac = Dac(float(scale), float(n), 1.0 if codes else float(n), self.packed.squares.size > 0 and not self.tables)
         self.constant = np.zeros(outputs, dtype=np.float64)
         for part in parts:
             low, step = _range(part.tile)
-            self.constant[part.outputs : part.outputs + part.tile.outputs] += np.float64(part.scales) * (low + step / 2)
+            if part.tile.config.signs == "differential":
+                here = slice(part.outputs, part.outputs + part.tile.outputs)
+                self.constant[here] += np.float64(part.scales) * (low + step / 2)
         if constant is not None:
             self.constant += constant
         self.constant = self.constant.astype(np.float32)
-        widest = max(part.tile.outputs for part in parts)
+        widest = max(part.tile.config.bit_lines for part in parts)
         self.piece = max(ROWS, min(AT_ONCE // (-(-widest // PANEL) * PANEL), 512) // ROWS * ROWS)
 
     def keys(self, rng: np.random.Generator) -> NDArray[np.uint32]:
@@ -179,8 +181,8 @@ class Grid:
             finite = True
             for number in numbers:
                 finite &= work_units(
-                    packed, room, images, number * chunk, min(units, (number + 1) * chunk), together, self.scale,
-                    float(self.n), float(self.unit), patches.padding, levels, rows, piece, keys, out,
+                    packed, room, images, number * chunk, min(units, (number + 1) * chunk), together, self.dac,
+                    patches.padding, levels, rows, piece, keys, out,
                 )  # fmt: skip
             return finite
 
@@ -266,17 +268,14 @@ def _packed(parts: Sequence[GridPart]) -> Packed:
         if isinstance(tile, QuantisedTile):
             matrix, squares, converter = tile._weights, None, tile._converter
             reads = noisy = False
-            limits[number] = -np.inf, np.inf
-            passed_on = 0
-            if matrix is None:
-                raise CosimError("the tile is not programmed; call its program(weights, rng) first")
+            limits[number], passed_on = (-np.inf, np.inf), 0
         else:
             matrix, converter, on = tile._single_array.matrix, tile.converter, tile.nonidealities
-            reads, noisy = on.read_noise, on.read_noise or on.adc_noise
+            reads, noisy = on.read_noise, tile.noisy
             squares = tile._single[0] if reads else None
-            limits[number] = _inside(tile.array.limits)
+            limits[number] = tile.array.limits
             passed_on = add("passed_on", tile._single_array.passed_on.reshape(-1))
-        inputs, columns = matrix.shape
+        inputs, lines = matrix.shape
         coarse, fine, depth, steps = converter._tables[np.dtype(np.float32)]
         weights = add("weights", packed(matrix))
         if squares is not None:
@@ -284,20 +283,16 @@ def _packed(parts: Sequence[GridPart]) -> Packed:
             _fill(flat["squares"], size, weights)
             add("squares", packed(squares))
         levels = _levels(tile)
-        scales = np.broadcast_to(np.float64(part.scales), (columns,)) * _range(tile)[1]
+        scales = np.broadcast_to(np.float64(part.scales), (tile.outputs,)) * _range(tile)[1]
         own = converter._own_squares if reads else converter._own
         table[number] = (
-            add("offsets", np.asarray(part.inputs, dtype=np.int64)), inputs, columns, part.outputs, weights,
+            add("offsets", np.asarray(part.inputs, dtype=np.int64)), inputs, lines, part.outputs, weights,
             add("own", own), converter.lanes, add("coarse", coarse), coarse.size, add("fine", fine), fine.size, depth,
             steps, converter.rows, -1 if levels is None else add("tables", np.asarray(levels, dtype=np.float32)),
-            add("scales", scales.astype(np.float32)), passed_on, reads, noisy,
+            add("scales", scales.astype(np.float32)), passed_on, reads, noisy, lines - tile.outputs,
         )  # fmt: skip
         flat["ramp"].append(converter._ramp)
     return Packed(table, limits, **{name: _joined(name, flat[name]) for name in flat})
-
-
-def _inside(limits: tuple[float, float]) -> tuple[np.float32, np.float32]:
-    return np.float32(limits[0]), np.float32(limits[1])
 
 
 def _fill(squares: list[NDArray[Any]], size: dict[str, int], begin: int) -> None:
@@ -314,4 +309,4 @@ def _joined(name: str, arrays: list[NDArray[Any]]) -> NDArray[Any]:
         behind = [np.zeros((PANEL, arrays[0].shape[1]), dtype=np.float32)] if arrays else []
         return np.concatenate(arrays + behind) if arrays else np.zeros((0, 1), dtype=np.float32)
     kind = np.int64 if name == "offsets" else np.float32
-    return np.ascontiguousarray(np.concatenate(arrays) if arrays else np.zeros(0), dtype=kind)
+    return aligned(np.asarray(np.concatenate(arrays) if arrays else np.zeros(0), dtype=kind))

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numpy.typing import NDArray
 
 from cosim.blocks.lanes import DOUBLE, LANES, SINGLE, WORD, Lanes, Memory, counted, everywhere, operation, vector
@@ -18,14 +20,14 @@ from cosim.blocks.normals import fill_normals
 from cosim.blocks.ramp_adc.conversion_kernel import convert_kernel
 from cosim.compiled import compiled
 from cosim.tiles.kernels import WHOLE
-from cosim.tiles.products import PANEL, ROWS, products
+from cosim.tiles.products import PANEL, ROWS, aligned, products
 
 # Columns of `Packed.parts`: sizes of a part, and where in the other arrays its own numbers begin.
 FIRST, COUNT, COLUMNS, OUT, WEIGHTS, LANE, LANES_OF, COARSE, COARSE_SIZE, FINE, FINE_SIZE, DEPTH, STEPS, TOGETHER = (
     range(14)
 )
-TABLE, SCALE, PASSED, READS, NOISY = range(14, 19)
-FIELDS = 19
+TABLE, SCALE, PASSED, READS, NOISY, CORRECTED = range(14, 20)
+FIELDS = 20
 
 
 class Packed(NamedTuple):
@@ -64,19 +66,29 @@ class Room(NamedTuple):
     shared: NDArray[np.float32]
 
 
+class Dac(NamedTuple):
+    """full: input that the largest code `n` stands for; unit: the code that is 1 to the arrays; squared: whether squares
+    are wanted."""
+
+    full: float
+    n: float
+    unit: float
+    squared: bool
+
+
 def make_room(parts: NDArray[np.int64], tables: bool, piece: int) -> Room:
     """Room for pieces of up to `piece` rows."""
     tall = -(-piece // ROWS) * ROWS
     widest, longest = int(parts[:, COLUMNS].max()), int(parts[:, COUNT].max())
     wide = -(-widest // PANEL) * PANEL
     return Room(
-        np.zeros(2 * (tall * longest + PANEL) if tables else 0, dtype=np.float32),
+        aligned(np.zeros(2 * (tall * longest + PANEL) if tables else 0, dtype=np.float32)),
         np.zeros(tall, dtype=np.int64),
         np.arange(longest, dtype=np.int64),
-        np.empty(tall * wide, dtype=np.float32),
-        np.empty(tall * wide if parts[:, READS].any() else 0, dtype=np.float32),
-        np.empty(tall * wide, dtype=np.uint8),
-        np.empty(reserved(piece), dtype=np.float32),
+        aligned(np.empty(tall * wide, dtype=np.float32)),
+        aligned(np.empty(tall * wide if parts[:, READS].any() else 0, dtype=np.float32)),
+        aligned(np.empty(tall * wide, dtype=np.uint8)),
+        aligned(np.empty(reserved(piece), dtype=np.float32)),
     )
 
 
@@ -87,91 +99,120 @@ def reserved(piece: int) -> int:
 
 @operation
 def _store_levels(
-    typing: Any, source: Any, at: Any, full: Any, n: Any, unit: Any, levels: Any, to: Any, squares: Any, lanes: Any
-) -> Any:
+    typing: Any, source: Any, at: Any, factor: Any, full: Any, n: Any, unit: Any, levels: Any, to: Any, squares: Any,
+    lanes: Any,
+) -> Any:  # fmt: skip
     """Levels of `lanes` inputs source[at] ... and their squares, as `fill` says; levels[to] and levels[squares]."""
     together = lanes.literal_value
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, levels = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 5))
-        full, largest, unit = (everywhere(builder, arguments[k], together) for k in (2, 3, 4))
-        scaled = (source.load(arguments[1], lanes=together) / full).real(DOUBLE) * largest
+        source, levels = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 6))
+        factor, full, largest, unit = (everywhere(builder, arguments[k], together) for k in (2, 3, 4, 5))
+        scaled = (source.load(arguments[1], lanes=together) * factor / full).real(DOUBLE) * largest
         scaled = (scaled < largest).select(scaled, largest)
         lowest = largest * -1.0
         scaled = (lowest < scaled).select(scaled, lowest)
         level = ((scaled + WHOLE) - WHOLE).real(SINGLE) / unit
-        levels.store(level, arguments[6])
-        levels.store(level * level, arguments[7])
+        levels.store(level * level, arguments[8])  # which the level itself overwrites where none are wanted
+        levels.store(level, arguments[7])
         return context.get_dummy_value()
 
-    return types.void(
-        source, types.int64, types.float32, types.float64, types.float32, levels, types.int64, types.int64, lanes
-    ), build
+    index, single = types.int64, types.float32
+    return types.void(source, index, single, single, types.float64, single, levels, index, index, lanes), build
 
 
 @compiled()
-def fill(source: Any, first: int, number: int, full: float, n: float, unit: float, levels: Any, to: int) -> bool:
+def fill(source: Any, first: int, number: int, dac: Any, factor: float, levels: Any, to: int) -> None:
     """What the DACs make of `number` inputs from source[first] on, float32: levels[to] ..., and behind all the squares.
 
-    Codes clip(rint(x / full n)) of float32 x / full, products and rounding in float64 as in `quantise`, over `unit`.
-    False where an input is not finite.
+    Codes clip(rint(x factor / full n)), x factor / full in float32, what follows in float64 as in `quantise`, over
+    `unit`; `dac`: see `Dac`.
     """
-    second, done = levels.shape[0] // 2, 0
-    full_scale, whole = np.float32(full), np.float32(unit)
+    second, done, times = levels.shape[0] // 2 if dac.squared else 0, 0, np.float32(factor)
+    full, unit = np.float32(dac.full), np.float32(dac.unit)
     while number - done >= PANEL:
-        _store_levels(source, first + done, full_scale, n, whole, levels, to + done, second + to + done, 16)
+        _store_levels(source, first + done, times, full, dac.n, unit, levels, to + done, second + to + done, 16)
         done += PANEL
     if number - done >= PANEL // 2:
-        _store_levels(source, first + done, full_scale, n, whole, levels, to + done, second + to + done, 8)
+        _store_levels(source, first + done, times, full, dac.n, unit, levels, to + done, second + to + done, 8)
         done += PANEL // 2
     while number - done > 0:
-        _store_levels(source, first + done, full_scale, n, whole, levels, to + done, second + to + done, 1)
+        _store_levels(source, first + done, times, full, dac.n, unit, levels, to + done, second + to + done, 1)
         done += 1
+
+
+@compiled()
+def all_finite(values: Any) -> bool:
+    """Whether all of an array (n,) are."""
     strange = 0
-    for k in range(first, first + number):
-        strange += not (abs(source[k]) < np.inf)
+    for n in range(values.shape[0]):
+        strange += not (abs(values[n]) < np.inf)
     return strange == 0
 
 
 @operation
 def _store_given(
-    typing: Any, codes: Any, at: Any, tables: Any, first: Any, width: Any, middle: Any, made: Any, to: Any, squares: Any
+    typing: Any, codes: Any, at: Any, tables: Any, first: Any, width: Any, middle: Any, made: Any, to: Any
 ) -> Any:
-    """Levels tables[first + lane width + middle + code] of PANEL codes, and their squares; made[to], made[squares]."""
+    """Levels tables[first + lane width + middle + code] of PANEL codes, to made[to] ....
+
+    One after another: taking vectors apart and putting them together costs more than loads and stores.
+    """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         codes, tables, made = (Memory(context, builder, signature.args[k], arguments[k]) for k in (0, 2, 6))
         width, middle = (everywhere(builder, builder.trunc(arguments[k], WORD), PANEL) for k in (4, 5))
-        code = codes.load(arguments[1], lanes=PANEL).whole()
-        level = tables.gather(arguments[3], counted(builder, PANEL) * width + middle + code)
-        made.store(level, arguments[7])
-        made.store(level * level, arguments[8])
+        places = counted(builder, PANEL) * width + middle + codes.load(arguments[1], lanes=PANEL).whole()
+        kept = cgutils.alloca_once(builder, vector(WORD, PANEL))
+        builder.store(places.value, kept)
+        kept = builder.bitcast(kept, WORD.as_pointer())
+        table, answer = builder.gep(tables.data, [arguments[3]]), builder.gep(made.data, [arguments[7]])
+        for lane in range(PANEL):
+            number = ir.Constant(WORD, lane)
+            place = builder.load(builder.gep(kept, [number]))
+            builder.store(builder.load(builder.gep(table, [place])), builder.gep(answer, [number]))
         return context.get_dummy_value()
 
     index = types.int64
-    return types.void(codes, index, tables, index, index, index, made, index, index), build
+    return types.void(codes, index, tables, index, index, index, made, index), build
+
+
+@operation
+def _store_squares(typing: Any, made: Any, at: Any, to: Any) -> Any:
+    """Squares of PANEL numbers made[at] ..., to made[to] ...."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        made = Memory(context, builder, signature.args[0], arguments[0])
+        values = made.load(arguments[1], lanes=PANEL)
+        made.store(values * values, arguments[2])
+        return context.get_dummy_value()
+
+    return types.void(made, types.int64, types.int64), build
 
 
 @compiled()
 def look_up(levels: Any, rows: Any, number: int, offsets: Any, first: int, count: int, tables: Any, table: int,
-            made: Any) -> None:  # fmt: skip
+            made: Any, squared: bool) -> None:  # fmt: skip
     """What the DACs of a part make of the codes `levels` of some rows, (number, count), and then their squares.
 
-    A panel at a time, past the end of a row too, where the next row then overwrites it.
+    A panel at a time, past the end of a row too: there it reads other codes, or the zeros behind all of them, and what
+    it writes the next row overwrites.
     """
     width, second, flat = tables.shape[1], made.shape[0] // 2, tables.reshape(-1)
     few = np.zeros(PANEL, dtype=np.float32)
     for row in range(number):
         begin, to = rows[row], row * count
         for k in range(0, count, PANEL):
-            here = (table + k) * width
-            if k + PANEL <= count and offsets[first + k + PANEL - 1] - offsets[first + k] == PANEL - 1:
-                at = begin + offsets[first + k]
-                _store_given(levels, at, flat, here, width, width // 2, made, to + k, second + to + k)
+            here, last = (table + k) * width, min(PANEL, count - k) - 1
+            if offsets[first + k + last] - offsets[first + k] == last:
+                _store_given(levels, begin + offsets[first + k], flat, here, width, width // 2, made, to + k)
             else:
-                for n in range(min(PANEL, count - k)):
+                for n in range(last + 1):
                     few[n] = levels[begin + offsets[first + k + n]]
-                _store_given(few, 0, flat, here, width, width // 2, made, to + k, second + to + k)
+                _store_given(few, 0, flat, here, width, width // 2, made, to + k)
+    if squared:
+        for at in range(0, number * count, PANEL):
+            _store_squares(made, at, second + at)
 
 
 @operation
@@ -190,17 +231,22 @@ def _add_codes(typing: Any, codes: Any, at: Any, scales: Any, column: Any, out: 
 
 
 @compiled()
-def add_codes(codes: Any, number: int, columns: int, scales: Any, first: int, out: Any, column: int) -> None:
-    """out[row, column + n] += scales[first + n] codes[row, n]."""
-    flat, wide = out.reshape(-1), out.shape[1]
+def add_codes(codes: Any, number: int, lines: int, corrected: int, scales: Any, first: int, out: Any, column: int
+              ) -> None:  # fmt: skip
+    """out[row, column + n] += scales[first + n] (codes[row, n] - that of the correction column, the last, if any)."""
+    flat, wide, columns = out.reshape(-1), out.shape[1], lines - corrected
     for row in range(number):
-        to, at, n = row * wide + column, row * columns, 0
+        to, at, n = row * wide + column, row * lines, 0
         while columns - n >= PANEL:
             _add_codes(codes, at + n, scales, first + n, flat, to + n)
             n += PANEL
         while n < columns:
             flat[to + n] += scales[first + n] * np.float32(codes[at + n])
             n += 1
+        if corrected:
+            pedestal = np.float32(codes[at + columns])
+            for n in range(columns):
+                flat[to + n] -= scales[first + n] * pedestal
 
 
 @compiled()
@@ -245,7 +291,8 @@ def work_piece(
         count, columns, reads, noisy = of[COUNT], of[COLUMNS], of[READS] != 0, of[NOISY] != 0
         wide = -(-columns // PANEL) * PANEL
         if of[TABLE] >= 0:
-            look_up(levels, rows, tall, packed.offsets, of[FIRST], count, packed.tables, of[TABLE], room.levels)
+            look_up(levels, rows, tall, packed.offsets, of[FIRST], count, packed.tables, of[TABLE], room.levels,
+                    reads)  # fmt: skip
             for row in range(tall):
                 room.rows[row] = row * count
             products(room.levels, room.levels.shape[0] // 2, room.rows, tall, room.offsets, 0, count, packed.weights,
@@ -273,31 +320,31 @@ def work_piece(
             packed.coarse[of[COARSE] : of[COARSE] + of[COARSE_SIZE]], packed.fine[of[FINE] : of[FINE] + of[FINE_SIZE]],
             of[DEPTH], of[STEPS], no_codes, room.codes[:size],
         )  # fmt: skip
-        add_codes(room.codes, number, columns, packed.scales, of[SCALE], out, of[OUT])
+        add_codes(room.codes, number, columns, of[CORRECTED], packed.scales, of[SCALE], out, of[OUT])
 
 
 @compiled()
-def fill_levels(images: Any, first: int, number: int, scale: float, n: float, unit: float, padding: Any, levels: Any
-                ) -> bool:  # fmt: skip
+def fill_levels(images: Any, first: int, number: int, dac: Any, padding: Any, levels: Any) -> bool:
     """`fill` of some images (batch, height, width, channels) from `first` on, with zeros around them.
 
-    padding: rows above and below, columns left and right.
+    padding: rows above and below, columns left and right. False where an input is not finite.
     """
     _, height, width, channels = images.shape
     above, below, left, right = padding
-    line, flat, finite = (left + width + right) * channels, images.reshape(-1), True
+    line, flat = (left + width + right) * channels, images.reshape(-1)
     for image in range(number):
         for y in range(height):
             to = (image * (above + height + below) + above + y) * line + left * channels
             at = ((first + image) * height + y) * width * channels
-            finite &= fill(flat, at, width * channels, scale, n, unit, levels, to)
-    return finite
+            fill(flat, at, width * channels, dac, 1.0, levels, to)
+    size = height * width * channels
+    return all_finite(flat[first * size : (first + number) * size])
 
 
 @compiled()
 def work_units(
-    packed: Any, room: Any, images: Any, first: int, last: int, together: int, scale: float, n: float, unit: float,
-    padding: Any, levels: Any, rows: Any, piece: int, keys: Any, out: Any,
+    packed: Any, room: Any, images: Any, first: int, last: int, together: int, dac: Any, padding: Any, levels: Any,
+    rows: Any, piece: int, keys: Any, out: Any,
 ) -> bool:  # fmt: skip
     """Units `first` .. `last` - 1 of `together` images each through a grid; `out` (batch, rows of an image, outputs).
 
@@ -311,7 +358,7 @@ def work_units(
     for number in range(first, last):
         image = number * together
         here = min(together, batch - image)
-        finite &= fill_levels(images, image, here, scale, n, unit, padding, levels)
+        finite &= fill_levels(images, image, here, dac, padding, levels)
         for at in range(pieces):
             start = at * piece
             stop = min(start + piece, here * of_image)

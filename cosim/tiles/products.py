@@ -23,6 +23,7 @@ PANEL = 16
 """Columns whose results are in one vector; matrices are filled up with columns of zeros."""
 ROWS = 8
 """Rows are worked on in multiples of these."""
+LINE = 64  # bytes of a line of the caches
 # Of AVX-512 there are 32 registers of a panel each; elsewhere 16 or 32 that hold half of one or a quarter.
 WIDE = "avx512f" in binding.get_host_cpu_features()
 
@@ -151,3 +152,12 @@ def packed(matrix: NDArray[Any]) -> NDArray[np.float32]:
     full = np.zeros((count, whole), dtype=np.float32)
     full[:, :columns] = matrix
     return np.ascontiguousarray(full.reshape(count, whole // width, width).transpose(1, 0, 2)).reshape(-1)
+
+
+def aligned(values: NDArray[Any]) -> NDArray[Any]:
+    """A flat copy that begins with a line of the caches, so that no vector lies in two of them."""
+    room = np.empty(values.size + LINE // values.itemsize, dtype=values.dtype)
+    skipped = -room.ctypes.data % LINE // values.itemsize
+    copy = room[skipped : skipped + values.size]
+    copy[:] = values.reshape(-1)
+    return copy
