@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.networks.lstm_kernel import work_sequences
 from cosim.networks.weights import GATES
-from cosim.tiles.grid import Grid, GridPart, side_by_side
-from cosim.tiles.grid_kernel import all_finite, make_room
+from cosim.tiles.grid import Grid, side_by_side
+from cosim.tiles.grid_inputs import all_finite
+from cosim.tiles.grid_kernel import make_room
+from cosim.tiles.grid_parts import GridPart
 from cosim.tiles.products import PANEL
 
 UNIT = 32  # sequences that are worked on together, by one thread from the first step to the last

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from cosim.blocks.lanes import SINGLE, WORD, Lanes, Memory, constant, operation
+from cosim.blocks.lanes import SINGLE, Lanes, Memory, constant, operation
 from cosim.blocks.normals import polynomial
 from cosim.compiled import compiled
-from cosim.tiles.grid_kernel import fill, work_piece
+from cosim.tiles.grid_inputs import fill
+from cosim.tiles.grid_kernel import work_piece
 from cosim.tiles.products import PANEL
 
 GATES = 4  # i, f, g, o, side by side
@@ -48,9 +49,7 @@ def tanh(x: Lanes) -> Lanes:
 
 
 @operation
-def _store_states(
-    typing: Any, gates: Any, at: Any, width: Any, digital: Any, cell: Any, hidden: Any, to: Any
-) -> Any:
+def _store_states(typing: Any, gates: Any, at: Any, width: Any, digital: Any, cell: Any, hidden: Any, to: Any) -> Any:
     """c and h of PANEL units from cell[to] and hidden[to] on; their gates at gates[at], `width` from one to the next.
 
     digital: literal 1 where activations are taken here.

@@ -8,8 +8,8 @@ with the codes of its own DACs, array, integrators and converter as `behavioural
 float32, the same thresholds, noise of the same distribution from other random numbers. Rows are vectors of a batch or
 patches of images, which are read where they lie. The answer does not depend on the number of threads.
 
-Left to the tiles themselves (`reason_against`): cells with a sinh law, functions that also fall, and tiles with every
-non-ideality switched off, whose MAC results lie on thresholds.
+Left to the tiles themselves (`grid_parts.reason_against`): cells with a sinh law, functions that also fall, and tiles
+with every non-ideality switched off, whose MAC results lie on thresholds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -25,34 +24,18 @@ from numpy.typing import NDArray
 
 from cosim.blocks.normals import draw_key
 from cosim.errors import CosimError
-from cosim.tiles.behavioural import BehaviouralTile
-from cosim.tiles.grid_kernel import FIELDS, Dac, Packed, make_room, work_units
-from cosim.tiles.products import PANEL, ROWS, aligned, packed
-from cosim.tiles.protocol import Tile
+from cosim.tiles.grid_inputs import Dac
+from cosim.tiles.grid_kernel import Packed, make_room, work_units
+from cosim.tiles.grid_parts import GridPart, dac_levels, output_range, pack, reason_against
+from cosim.tiles.products import PANEL, ROWS, aligned
 from cosim.tiles.quantise import full_scale
 from cosim.tiles.quantised import QuantisedTile
 
 AT_ONCE = 16384
 """MAC results of a piece that lie in the second-level cache, with their variances and codes."""
 FEW = 128  # rows that are worth a unit
-
-
-@dataclass(frozen=True)
-class GridPart:
-    """A programmed tile in its place.
-
-    Attributes
-    ----------
-    tile: behavioural or quantised.
-    inputs: number of each of its inputs among a row's, shape (inputs of the tile,).
-    outputs: the first of the results that it adds to.
-    scales: s_j, of shape (outputs of the tile,), or one number.
-    """
-
-    tile: BehaviouralTile | QuantisedTile
-    inputs: NDArray[np.integer[Any]]
-    outputs: int
-    scales: NDArray[np.floating[Any]] | float = 1.0
+CHUNKS = 8  # of a thread, so that none waits long for another
+KEPT = 8  # sizes of images
 
 
 @dataclass(frozen=True)
@@ -80,25 +63,6 @@ class Patches:
         return found[0], found[1]
 
 
-def reason_against(tile: Tile) -> str | None:
-    """Why a tile cannot be part of a grid; None where it can."""
-    if isinstance(tile, QuantisedTile):
-        return _against(tile._converter) if tile._weights is not None else "it is not programmed"
-    if not isinstance(tile, BehaviouralTile):
-        return "its fidelity has no kernel"
-    if tile.chip is None:
-        return "it is not programmed"
-    if tile._exact:
-        return "its MAC results lie on thresholds"
-    if tile.array.overlap is not None or tile.array.odd_powers is not None:
-        return "its cells are not linear"
-    return _against(tile.converter)
-
-
-def _against(converter: Any) -> str | None:
-    return "its function also falls" if converter._codes.size or converter.largest > 255 else None
-
-
 class Grid:
     """Programmed parts, packed for the kernels.
 
@@ -117,29 +81,27 @@ class Grid:
         self, parts: Sequence[GridPart], outputs: int, *, scale: float = 1.0,
         constant: NDArray[np.floating[Any]] | None = None, threads: int = 1,
     ) -> None:  # fmt: skip
-        for part in parts:
-            reason = reason_against(part.tile)
-            if reason is not None:
-                raise CosimError(f"a tile cannot be part of a grid: {reason}")
+        reason = reason_against([part.tile for part in parts])
+        if reason is not None:
+            raise CosimError(f"these tiles cannot make a grid: {reason}")
         self.parts, self.outputs, self.threads = tuple(parts), outputs, threads
-        bits = {part.tile.config.dac_bits for part in parts}
-        with_levels = {_levels(part.tile) is not None for part in parts}
-        if len(bits) != 1 or len(with_levels) != 1 or len({type(part.tile) for part in parts}) != 1:
-            raise CosimError("the tiles of a grid must be of one fidelity and have the same DACs")
-        n = full_scale(bits.pop())
-        self.tables = with_levels.pop()
+        n = full_scale(parts[0].tile.config.dac_bits)
+        self.tables = dac_levels(parts[0].tile) is not None
         codes = self.tables or isinstance(parts[0].tile, QuantisedTile)
-        self.packed = _packed(self.parts)
-        self.dac = Dac(float(scale), float(n), 1.0 if codes else float(n), self.packed.squares.size > 0 and not self.tables)
+        self.packed = pack(self.parts)
+        self.dac = Dac(
+            float(scale), float(n), 1.0 if codes else float(n), self.packed.squares.size > 0 and not self.tables
+        )
         self.constant = np.zeros(outputs, dtype=np.float64)
         for part in parts:
-            low, step = _range(part.tile)
+            low, step = output_range(part.tile)
             if part.tile.config.signs == "differential":
                 here = slice(part.outputs, part.outputs + part.tile.outputs)
                 self.constant[here] += np.float64(part.scales) * (low + step / 2)
         if constant is not None:
             self.constant += constant
         self.constant = self.constant.astype(np.float32)
+        self._geometries: dict[Any, _Geometry] = {}
         widest = max(part.tile.config.bit_lines for part in parts)
         self.piece = max(ROWS, min(AT_ONCE // (-(-widest // PANEL) * PANEL), 512) // ROWS * ROWS)
 
@@ -147,42 +109,40 @@ class Grid:
         """Keys of the parts' noise, (parts, 2)."""
         return np.stack([draw_key(rng) for _ in self.parts])
 
-    def forward(self, rows: NDArray[np.floating[Any]], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Results (batch, outputs) of rows (batch, inputs)."""
+    def forward(
+        self, rows: NDArray[np.floating[Any]], rng: np.random.Generator | NDArray[np.uint32]
+    ) -> NDArray[np.float32]:
+        """Results (batch, outputs) of rows (batch, inputs). rng: feeds the noise, or keys as by `keys`."""
         answer = self.images(rows[:, None, None, :], Patches(), rng)
         return answer.reshape(len(rows), self.outputs)
 
     def images(
-        self, images: NDArray[np.floating[Any]], patches: Patches, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+        self, images: NDArray[np.floating[Any]], patches: Patches, rng: np.random.Generator | NDArray[np.uint32],
+        constant: NDArray[np.floating[Any]] | float = 0.0,
+    ) -> NDArray[np.float32]:  # fmt: skip
         """Results (batch, height', width', outputs) of images (batch, height, width, channels), float32.
 
-        Raises CosimError for inputs that are not finite, and images that are smaller than the kernel.
+        `constant`: is added to each result, (outputs,). Raises CosimError for inputs that are not finite, and for
+        images that are smaller than the kernel.
         """
         images = np.ascontiguousarray(images, dtype=np.float32)
         batch, height, width, channels = images.shape
         tall, wide = patches.places(height, width)
         out = np.empty((batch, tall * wide, self.outputs), dtype=np.float32)
-        out[:] = self.constant
-        keys = self.keys(rng)
-        together = max(1, min(-(-FEW // (tall * wide)) if tall * wide > 1 else self.piece, batch))
-        above, below, left, right = patches.padding
-        line = (left + width + right) * channels
-        image = (above + height + below) * line
-        rows = _begins(patches, tall, wide, line, channels, image, together)
-        packed = self._of_images(patches, line, channels)
-        piece = min(self.piece, -(-together * tall * wide // ROWS) * ROWS)
-        units = -(-batch // together)
-        chunk = max(1, -(-units // (8 * self.threads)))
+        out[:] = self.constant + np.asarray(constant, dtype=np.float32)
+        keys = self.keys(rng) if isinstance(rng, np.random.Generator) else rng
+        geometry = self._geometry(patches, height, width, channels, batch)
+        units = -(-batch // geometry.together)
+        chunk = max(1, -(-units // (CHUNKS * self.threads)))
 
         def work(numbers: Any) -> bool:
-            room = make_room(packed.parts, self.tables, piece)
-            levels = np.zeros(2 * together * image, dtype=np.float32)
+            room = make_room(self.packed.parts, self.tables, geometry.piece)
+            levels = aligned(np.zeros(2 * geometry.together * geometry.image, dtype=np.float32))
             finite = True
             for number in numbers:
                 finite &= work_units(
-                    packed, room, images, number * chunk, min(units, (number + 1) * chunk), together, self.dac,
-                    patches.padding, levels, rows, piece, keys, out,
+                    geometry.packed, room, images, number * chunk, min(units, (number + 1) * chunk), geometry.together,
+                    self.dac, patches.padding, levels, geometry.rows, geometry.piece, keys, out,
                 )  # fmt: skip
             return finite
 
@@ -190,12 +150,39 @@ class Grid:
             raise CosimError("inputs must be finite numbers", key="inputs")
         return out.reshape(batch, tall, wide, self.outputs)
 
-    def _of_images(self, patches: Patches, line: int, channels: int) -> Packed:
-        """Offsets from the inputs' numbers, for images of this size."""
-        place, channel = np.divmod(self.packed.offsets, channels)
-        y, x = np.divmod(place, patches.kernel[1])
-        offsets = y * patches.dilation[0] * line + x * patches.dilation[1] * channels + channel
-        return self.packed._replace(offsets=offsets)
+    def _geometry(self, patches: Patches, height: int, width: int, channels: int, batch: int) -> _Geometry:
+        tall, wide = patches.places(height, width)
+        of_image = tall * wide
+        together = self.piece if of_image == 1 else -(-FEW // of_image)
+        key = (patches, height, width, channels, min(together, max(batch, 1)))
+        if key not in self._geometries:
+            if len(self._geometries) >= KEPT:
+                self._geometries.clear()
+            together = key[-1]
+            above, below, left, right = patches.padding
+            line = (left + width + right) * channels
+            image = (above + height + below) * line
+            place, channel = np.divmod(self.packed.offsets, channels)
+            y, x = np.divmod(place, patches.kernel[1])
+            offsets = y * patches.dilation[0] * line + x * patches.dilation[1] * channels + channel
+            self._geometries[key] = _Geometry(
+                self.packed._replace(offsets=aligned(offsets)), together, image,
+                _begins(patches, tall, wide, line, channels, image, together),
+                min(self.piece, -(-together * of_image // ROWS) * ROWS),
+            )  # fmt: skip
+        return self._geometries[key]
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    """Images of a size: the grid with the inputs' places in them, images of a unit, levels of an image with what lies
+    around it, where rows begin, rows of a piece."""
+
+    packed: Packed
+    together: int
+    image: int
+    rows: NDArray[np.int64]
+    piece: int
 
 
 def side_by_side(work: Callable[[Any], bool], number: int, threads: int) -> list[bool]:
@@ -238,75 +225,3 @@ def _begins(
     y, x = np.arange(tall) * patches.stride[0] * line, np.arange(wide) * patches.stride[1] * channels
     begins = (np.arange(together)[:, None, None] * image + y[:, None] + x).reshape(-1)
     return np.ascontiguousarray(np.concatenate([begins, np.repeat(begins[-1:], ROWS)]), dtype=np.int64)
-
-
-def _levels(tile: BehaviouralTile | QuantisedTile) -> NDArray[Any] | None:
-    return None if isinstance(tile, QuantisedTile) else tile._levels
-
-
-def _range(tile: BehaviouralTile | QuantisedTile) -> tuple[float, float]:
-    """Low end and step of the activations that codes stand for."""
-    function = tile.config.adc.activation if isinstance(tile, QuantisedTile) else tile.model.function
-    return function.low, (function.high - function.low) / 2**tile.config.adc.bits
-
-
-def _packed(parts: Sequence[GridPart]) -> Packed:
-    table = np.zeros((len(parts), FIELDS), dtype=np.int64)
-    limits = np.zeros((len(parts), 2), dtype=np.float32)
-    flat: dict[str, list[NDArray[Any]]] = {name: [] for name in Packed._fields[2:]}
-    size = dict.fromkeys(flat, 0)
-
-    def add(name: str, values: NDArray[Any]) -> int:
-        """Where it begins."""
-        begin = size[name]
-        flat[name].append(values)
-        size[name] += len(values)
-        return begin
-
-    for number, part in enumerate(parts):
-        tile = part.tile
-        if isinstance(tile, QuantisedTile):
-            matrix, squares, converter = tile._weights, None, tile._converter
-            reads = noisy = False
-            limits[number], passed_on = (-np.inf, np.inf), 0
-        else:
-            matrix, converter, on = tile._single_array.matrix, tile.converter, tile.nonidealities
-            reads, noisy = on.read_noise, tile.noisy
-            squares = tile._single[0] if reads else None
-            limits[number] = tile.array.limits
-            passed_on = add("passed_on", tile._single_array.passed_on.reshape(-1))
-        inputs, lines = matrix.shape
-        coarse, fine, depth, steps = converter._tables[np.dtype(np.float32)]
-        weights = add("weights", packed(matrix))
-        if squares is not None:
-            # Where weights begin, squares do: parts without noise among others with it have zeros.
-            _fill(flat["squares"], size, weights)
-            add("squares", packed(squares))
-        levels = _levels(tile)
-        scales = np.broadcast_to(np.float64(part.scales), (tile.outputs,)) * _range(tile)[1]
-        own = converter._own_squares if reads else converter._own
-        table[number] = (
-            add("offsets", np.asarray(part.inputs, dtype=np.int64)), inputs, lines, part.outputs, weights,
-            add("own", own), converter.lanes, add("coarse", coarse), coarse.size, add("fine", fine), fine.size, depth,
-            steps, converter.rows, -1 if levels is None else add("tables", np.asarray(levels, dtype=np.float32)),
-            add("scales", scales.astype(np.float32)), passed_on, reads, noisy, lines - tile.outputs,
-        )  # fmt: skip
-        flat["ramp"].append(converter._ramp)
-    return Packed(table, limits, **{name: _joined(name, flat[name]) for name in flat})
-
-
-def _fill(squares: list[NDArray[Any]], size: dict[str, int], begin: int) -> None:
-    if size["squares"] < begin:
-        squares.append(np.zeros(begin - size["squares"], dtype=np.float32))
-        size["squares"] = begin
-
-
-def _joined(name: str, arrays: list[NDArray[Any]]) -> NDArray[Any]:
-    if name == "ramp":
-        return np.ascontiguousarray(np.stack(arrays))
-    if name == "tables":
-        # The kernel looks a panel up at a time: rows behind the last one.
-        behind = [np.zeros((PANEL, arrays[0].shape[1]), dtype=np.float32)] if arrays else []
-        return np.concatenate(arrays + behind) if arrays else np.zeros((0, 1), dtype=np.float32)
-    kind = np.int64 if name == "offsets" else np.float32
-    return aligned(np.asarray(np.concatenate(arrays) if arrays else np.zeros(0), dtype=kind))

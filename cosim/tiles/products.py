@@ -54,9 +54,7 @@ def _store_products(
             builder.gep(data(0), [builder.load(builder.gep(data(2), [builder.add(row, ir.Constant(index, n))]))])
             for n in range(height)
         ]
-        sums = [
-            [[cgutils.alloca_once(builder, kind) for _ in range(panels)] for _ in tables] for _ in range(height)
-        ]
+        sums = [[[cgutils.alloca_once(builder, kind) for _ in range(panels)] for _ in tables] for _ in range(height)]
         for each in sums:
             for of_table in each:
                 for place in of_table:
