@@ -68,18 +68,29 @@ def compare_tile(tile: SpiceTile, model: RampAdcModel, inputs: NDArray[np.floati
         raise CosimError("the tile is not programmed")
     other = BehaviouralTile(tile.config.model_copy(update={"law": tile.law}), model, Nonidealities().quiet())
     other.load(tile.chip)
-    unused = np.random.default_rng(0)
     before = tile.counts.undecided
     macs, codes = tile.measure(inputs)
+    return compared(other, inputs, macs, codes, tile.counts.undecided - before)
+
+
+def compared(
+    other: BehaviouralTile, inputs: NDArray[np.floating], macs: Array, codes: NDArray[np.int64], undecided: int
+) -> TileComparison:
+    """The behavioural tile of the same chip beside what ngspice measured at the same inputs.
+
+    `macs` and `codes` (batch, bit lines) as from `SpiceTile.measure`.
+    """
+    unused = np.random.default_rng(0)
+    function = other.model.function
     modelled = other.mac(inputs, unused)
-    scale = 2**tile.config.adc.bits / (model.function.high - model.function.low)
-    found, thresholds = model.function.value(macs), model.function.value(other.thresholds)
+    scale = 2**other.config.adc.bits / (function.high - function.low)
+    found, thresholds = function.value(macs), function.value(other.thresholds)
     return TileComparison(
         spice=codes.ravel(),
         model=other.codes(inputs, unused).astype(np.int64).ravel(),
-        mac_error=(scale * (model.function.value(modelled) - found)).ravel(),
+        mac_error=(scale * (function.value(modelled) - found)).ravel(),
         distance=(scale * np.abs(found[:, :, None] - thresholds).min(axis=2)).ravel(),
-        undecided=tile.counts.undecided - before,
+        undecided=undecided,
     )
 
 
