@@ -4,7 +4,8 @@ One-way random effects, r_ij = mean + a_j + e_ij with bit lines j: the mean squa
 sigma_e^2 = MS_within and sigma_a^2 = (MS_between - MS_within) / n_0 (not below zero), n_0 the number of residuals a bit
 line where all have as many. Source: S. R. Searle, G. Casella, C. E. McCulloch, Variance Components (1992), ch. 3.6.
 Intervals are percentiles over bit lines drawn again with replacement, as those of shares of equal codes are, because
-what one bit line's conversions have in common is one draw.
+what one bit line's conversions have in common is one draw; of 40 bit lines those of the static part cover 86 % in place
+of 95 %, of 128 some 92 %.
 """
 
 from __future__ import annotations
