@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cosim.commands.crosscheck_app import crosscheck
 from cosim.commands.study_app import app as study
 from cosim.errors import CosimError
 
@@ -289,6 +290,7 @@ def train(
 
 
 app.add_typer(study, name="study")
+app.command()(crosscheck)
 
 cost = typer.Typer(help="Energy, latency and area of a network on the hardware.", no_args_is_help=True)
 app.add_typer(cost, name="cost")

@@ -42,7 +42,7 @@ class PartCheck:
         beyond the thresholds than ROOM of their span.
     threshold: the same of thresholds [V], (bit lines looked at, thresholds); NaN where ngspice's was not found.
     lsb: volts of a LSB at each threshold, (thresholds,).
-    decks: keys of all decks.
+    decks: keys of all decks of the tile, that of its offsets among them.
     """
 
     matrix: str
@@ -88,7 +88,7 @@ def check_part(
 
     Raises CosimError when a simulation fails.
     """
-    undecided, first_deck = tile.counts.undecided, len(tile.deck_keys)
+    undecided = tile.counts.undecided
     together = 2 * tile.pool.workers
     macs, codes = [], []
     for first in range(0, len(inputs), together):
@@ -113,7 +113,7 @@ def check_part(
         mac=np.where((mac >= low - room) & (mac <= high + room), residual, np.nan),
         threshold=threshold,
         lsb=gain * lsb_at_thresholds(adc.activation, adc.bits),
-        decks=(*tile.deck_keys[first_deck:], *hashes),
+        decks=(*tile.deck_keys, *hashes),
     )  # fmt: skip
 
 

@@ -21,6 +21,9 @@ from cosim.tiles.quantised import IdealTile, QuantisedTile
 from cosim.tiles.spice import SpiceTile
 from cosim.validation import validated
 
+REST = "*"
+"""In a mapping by names: all that it does not name."""
+
 # What a model's laws rest on: of another process, comparator or clock another model must be fitted.
 _CIRCUIT = ("process", "comparator", "ramp", "i_bias", "v_clp", "t_clock", "idle_word_lines")
 
@@ -40,7 +43,8 @@ class Hardware:
     device: replaces the configured device in behavioural tiles, e.g. one with another programming error.
     pool: workers for SPICE fidelity.
     threads: of each behavioural tile; the answer does not depend on it.
-    model_error: what behavioural tiles have of the models' own error.
+    model_error: what behavioural tiles have of the models' own error: one for all, or name of a matrix -> its own, with
+        "*" for those that are not named; a matrix without one has none.
     """
 
     tile: TileConfig
@@ -50,12 +54,18 @@ class Hardware:
     device: Device | None = None
     pool: SimulatorPool | None = None
     threads: int = 1
-    model_error: ModelFormError | None = None
+    model_error: ModelFormError | Mapping[str, ModelFormError] | None = None
     _made: dict[RampAdcConfig, RampAdcModel] = field(default_factory=dict, repr=False, compare=False)
 
     def with_nonidealities(self, nonidealities: Nonidealities) -> Hardware:
         """The same hardware with other switches."""
         return replace(self, nonidealities=nonidealities)
+
+    def of_matrix(self, name: str) -> Hardware:
+        """The hardware of one matrix: with its own model-form error where they are told by name."""
+        if not isinstance(self.model_error, Mapping):
+            return self
+        return replace(self, model_error=self.model_error.get(name, self.model_error.get(REST)))
 
     def config(self, function: str, **changes: Any) -> TileConfig:
         """The tile for an activation function, with other sizes, bits ... where `changes` says so.
@@ -97,6 +107,9 @@ class Hardware:
             return QuantisedTile(config)
         if fidelity is Fidelity.SPICE:
             return SpiceTile(config, self.pool)
+        if isinstance(self.model_error, Mapping):
+            raise CosimError("model-form errors by name are those of matrices", key="model_error",
+                             value=list(self.model_error), allowed="of_matrix(name)")  # fmt: skip
         model = self.model(config.adc)
         return BehaviouralTile(
             config, model, self.nonidealities, self.device, self.array, self.threads, self.model_error

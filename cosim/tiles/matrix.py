@@ -16,7 +16,7 @@ from cosim.tiles.config import TileConfig
 from cosim.tiles.conversation import Conversation, hold
 from cosim.tiles.grid import Grid
 from cosim.tiles.grid_parts import GridPart, Packable, programmed_state, reason_against
-from cosim.tiles.hardware import Hardware, checked_fidelity
+from cosim.tiles.hardware import REST, Hardware, checked_fidelity
 from cosim.tiles.mapping import Block, Layout, MappingConfig, MatrixUse, Part, layout_of
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, checked_weights
@@ -24,9 +24,6 @@ from cosim.tiles.spice import SpiceTile
 from cosim.tiles.trimming import gain_and_offset
 
 Array = NDArray[np.float64]
-
-REST = "*"
-"""In a mapping of fidelities: all parts that it does not name."""
 
 FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
 
@@ -55,6 +52,7 @@ class TiledMatrix:
     ) -> None:  # fmt: skip
         self.weights = checked_weights(weights, name=name)
         self.inputs, self.outputs = self.weights.shape
+        hardware = hardware.of_matrix(name)
         self.hardware, self.scales, self.function, self.name = hardware, scales, function, name
         self.mapping = mapping or MappingConfig()
         self.layout = matrix_layout(self.inputs, self.outputs, hardware, self.mapping, function, name)

@@ -1,0 +1,179 @@
+"""SPICE against the models on a layer's real activations, and what the models' error is worth in accuracy.
+
+A network at the behavioural fidelity works through examples of the test part; vectors that went into the layer's
+matrices, drawn at random, go through ngspice and through the fitted models on the same chips. What ngspice has more is
+the model-form error; the network runs with it injected and without on the same chips, reads and examples, and the
+difference of its scores is the layer's contribution to the difference between SPICE and model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.errors import CosimError
+from cosim.networks.tiled import TiledNetwork
+from cosim.progress import progress
+from cosim.seeds import stream
+from cosim.spice import SimulatorPool
+from cosim.studies.layer_check import LayerCheck, check_dealt, check_matrices, names_of_layer
+from cosim.studies.model_form import model_error_of
+from cosim.studies.scores import Estimate, Scores
+from cosim.studies.tasks import Task
+from cosim.tiles.behavioural import BehaviouralTile
+from cosim.tiles.hardware import REST
+from cosim.tiles.model_error import ModelFormError
+from cosim.tiles.protocol import Fidelity
+from cosim.tiles.spice import SpiceTile
+
+Fidelities = Mapping[str, Fidelity | str]
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What a model-form error does to a network.
+
+    Attributes
+    ----------
+    without, injected: scores of the same chips, reads and examples.
+    """
+
+    without: Scores
+    injected: Scores
+
+    @property
+    def difference(self) -> Estimate:
+        """Score with the error less that without, paired."""
+        return self.injected.minus(self.without)
+
+
+@dataclass(frozen=True)
+class WholeExamples:
+    """Examples that went through the network with the layer in ngspice, and with all of it in the models on that chip.
+
+    Attributes
+    ----------
+    spice, model: outputs (examples, ...).
+    scores_spice, scores_model: (examples,).
+    """
+
+    spice: NDArray[Any]
+    model: NDArray[Any]
+    scores_spice: NDArray[np.float64]
+    scores_model: NDArray[np.float64]
+
+
+def parts_of(network: TiledNetwork, layer: str) -> dict[str, list[str]]:
+    """Matrix -> parts that the name of a layer, matrix or part stands for; CosimError for one that is not there."""
+    return names_of_layer(layer, {name: [each.name for each in layout] for name, layout in network.layouts.items()})
+
+
+def check_layer(
+    network: TiledNetwork, layer: str, data: Any, pool: SimulatorPool, *, vectors: int, chips: int = 1, seed: int = 1,
+    threshold_lines: int = 2, label: str | None = None,
+) -> LayerCheck:  # fmt: skip
+    """Compare a layer of a calibrated network at vectors that go into it while it works through `data`.
+
+    Parameters
+    ----------
+    vectors: of each matrix, drawn by `seed`, dealt to the chips.
+
+    Others as of `check_matrices`. Raises CosimError for a name that is not there, as `TiledNetwork.sample` does, and
+    when a simulation fails.
+    """
+    parts = parts_of(network, layer)
+    check_dealt(vectors, chips)
+    plain = network.variant(fidelity=Fidelity.BEHAVIOURAL)
+    plain.program(np.random.default_rng(stream(seed, "crosscheck: chip that is sampled")))
+    inputs = plain.sample(
+        [*parts], data, vectors, seed, rng=np.random.default_rng(stream(seed, "crosscheck: reads that are sampled")),
+        label=label and f"{label}: activations",
+    )  # fmt: skip
+    return check_matrices(
+        {name: plain.matrices[name] for name in parts}, inputs, pool, layer=layer, parts=parts, chips=chips, seed=seed,
+        threshold_lines=threshold_lines, label=label and f"{label}: vectors in ngspice",
+    )  # fmt: skip
+
+
+def contribution(
+    network: TiledNetwork, task: Task, error: ModelFormError | Mapping[str, ModelFormError], *, chips: int, seed: int,
+    label: str | None = None,
+) -> Contribution:  # fmt: skip
+    """Scores of a calibrated network with and without a model-form error, at the behavioural fidelity.
+
+    `error`: of all matrices, or matrix -> its own, as of `Hardware.model_error`. Chip n and its reads depend on the
+    seed and n alone, so that everything but the error is the same.
+    """
+    if chips < 1:
+        raise CosimError("at least one chip is needed", key="chips", value=chips, allowed="1 or more")
+    found = []
+    with progress(label, 2 * chips) as advance:
+        for each in (None, error):
+            some = network.variant(
+                hardware=replace(network.hardware, model_error=each), fidelity=Fidelity.BEHAVIOURAL
+            )  # fmt: skip
+            rows = []
+            for child in stream(seed, "crosscheck: chips of the accuracy").spawn(chips):
+                for_chip, for_reads = (np.random.default_rng(one) for one in child.spawn(2))
+                some.program(for_chip)
+                rows.append(scores_of(some, task, for_reads))
+                advance(1)
+            found.append(Scores(np.array(rows), task.weights, task.metric))
+    return Contribution(*found)
+
+
+def scores_of(network: TiledNetwork, task: Task, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Scores of all examples of a task by a programmed network."""
+    if task.metric == "accuracy":
+        return task.scores(network.forward(task.inputs, rng))
+    bits, counts = np.zeros(len(task)), np.zeros(len(task), dtype=np.int64)
+    for at, outputs, _ in network.read(np.asarray(task.inputs[:]), rng):
+        some, number = task.bits(outputs, task.targets[:, at])
+        bits, counts = bits + some, counts + number
+    return np.asarray(bits / np.maximum(counts, 1))
+
+
+def layer_and_network(
+    check: LayerCheck, network: TiledNetwork, task: Task, *, chips: int, seed: int, label: str | None = None
+) -> tuple[ModelFormError, dict[str, Contribution]]:
+    """The error that a check found, and what it does to the scores: "layer", injected there alone, and "network",
+    injected into all matrices."""
+    error = model_error_of(check.parts, seed, layer=check.layer, network=network.graph.name)
+    alone = {matrix: error for matrix in parts_of(network, check.layer)}
+    cases: dict[str, ModelFormError | dict[str, ModelFormError]] = {"layer": alone, "network": error}
+    return error, {
+        name: contribution(network, task, each, chips=chips, seed=seed, label=label and f"{label}: error in the {name}")
+        for name, each in cases.items()
+    }
+
+
+def whole_examples(
+    network: TiledNetwork, layer: str, task: Task, pool: SimulatorPool, *, examples: int, seed: int,
+    label: str | None = None,
+) -> WholeExamples:  # fmt: skip
+    """The first examples with the layer in ngspice and the rest in the models, and with all of it in the models.
+
+    Both have the same chip; what differs from read to read is left out on both sides, because a transient has none.
+    """
+    quiet = replace(network.hardware, nonidealities=network.hardware.nonidealities.quiet(), model_error=None, pool=pool)
+    fidelity: Fidelities = {layer: Fidelity.SPICE, REST: Fidelity.BEHAVIOURAL}
+    simulated = network.variant(hardware=quiet, fidelity=fidelity)
+    modelled = network.variant(hardware=quiet, fidelity=Fidelity.BEHAVIOURAL)
+    for each in (simulated, modelled):
+        each.program(np.random.default_rng(stream(seed, "crosscheck: chip of whole examples")))
+    for name, matrix in simulated.matrices.items():
+        for part, other in zip(matrix.parts, modelled.matrices[name].parts, strict=True):
+            if isinstance(part.tile, SpiceTile):
+                assert isinstance(other.tile, BehaviouralTile) and part.tile.chip is not None
+                other.tile.load(part.tile.chip)
+    some = task.inputs[:examples]
+    outputs = [
+        each.forward(some, np.random.default_rng(0), label=named)
+        for each, named in ((simulated, label and f"{label}: whole examples in ngspice"), (modelled, None))
+    ]
+    at = slice(0, examples)
+    return WholeExamples(outputs[0], outputs[1], *(task.scores(each, at) for each in outputs))
