@@ -111,6 +111,7 @@ class TiledNetwork(Network):
         self.clipping: dict[str, Clipping] = {}
         self.programmed = False
         self._tiled: dict[str, TiledMatrix] = {}
+        self._samples: dict[str, NDArray[np.float32]] = {}
 
     @property
     def weights(self) -> dict[str, MatrixWeights]:
@@ -173,7 +174,7 @@ class TiledNetwork(Network):
                 scaling,
                 {name: weights[name].function for name in names},
             )
-        self._floats = {}
+        self._floats, self._samples = {}, samples
         self.clipping = {name: each.clipping(samples[name]) for name, each in self.matrices.items()}
         return self.clipping
 
@@ -183,6 +184,19 @@ class TiledNetwork(Network):
         for each, stream in zip(matrices.values(), rng.spawn(len(matrices)), strict=True):
             each.program(stream)
         self.programmed = True
+
+    def trim(self, rng: np.random.Generator, *, vectors: int = 256) -> None:
+        """Read the chip at vectors of the calibration and give each column its digital gain and offset: all matrices
+        whose converters are linear, see `TiledMatrix.trim`. Programming anew forgets them.
+
+        Raises CosimError before calibration and programming.
+        """
+        if not self.programmed or not self._samples:
+            raise CosimError("only a network that is calibrated and programmed can be trimmed")
+        matrices = self.matrices
+        for (name, each), stream in zip(matrices.items(), rng.spawn(len(matrices)), strict=True):
+            if each.function == "linear":
+                each.trim(self._samples[name][:vectors], stream)
 
     def variant(self, *, hardware: Hardware | None = None, fidelity: FidelityChoice | None = None) -> TiledNetwork:
         """The same network with the same full scales at another fidelity, or on tiles with other non-idealities, models

@@ -273,3 +273,20 @@ def test_calibration_without_examples_and_use_before_any() -> None:
 
 def test_no_examples_on_tiles() -> None:
     assert ready(small_cnn(), IMAGES, "behavioural").forward(IMAGES[:0]).shape == (0, 5)
+
+
+def test_trimming_takes_a_chips_own_gains_and_offsets_away() -> None:
+    """Nearer to real arithmetic on the same chip; a new chip begins untrimmed."""
+    graph = small_cnn()
+    network = TiledNetwork(graph, HARDWARE)
+    with pytest.raises(CosimError, match="calibrated and programmed"):
+        network.trim(NO_RNG)
+    network.calibrate(IMAGES)
+    expected = Network(graph).forward(IMAGES)
+    errors = []
+    for trimmed in (False, True, False):
+        network.program(np.random.default_rng(1))
+        if trimmed:
+            network.trim(np.random.default_rng(3))
+        errors.append(relative(network.forward(IMAGES, np.random.default_rng(2)), expected))
+    assert errors[1] < 0.5 * errors[0] and errors[2] == errors[0]
