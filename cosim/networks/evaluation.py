@@ -14,6 +14,8 @@ from cosim.networks.graph import Graph, Node, replaced
 from cosim.networks.layers.protocol import Layer, MatrixWeights, Values
 from cosim.networks.operations import COUNTED, OPERATIONS
 from cosim.networks.sampling import Reservoir
+from cosim.tiles.matrix import TiledMatrix
+from cosim.tiles.together import in_ngspice, products_together
 
 
 class Matrix(Protocol):
@@ -57,13 +59,21 @@ class Run:
 
     def product(self, matrix: str, vectors: Values) -> Values:
         """Vectors (count, inputs) through one matrix: (count, outputs)."""
+        self._passes(matrix, vectors)
+        return self.matrices[matrix].forward(vectors, self.rngs[matrix])
+
+    def _passes(self, matrix: str, vectors: Values) -> None:
         self.vectors[matrix] += len(vectors)
         if self.reservoir is not None:
             self.reservoir.offer(matrix, vectors)
-        return self.matrices[matrix].forward(vectors, self.rngs[matrix])
 
     def products(self, matrices: Sequence[str], vectors: Values) -> list[Values]:
-        """The same vectors through several matrices."""
+        """The same vectors through several matrices; what of them is in ngspice runs side by side."""
+        tiled = [each for name in matrices if isinstance(each := self.matrices[name], TiledMatrix)]
+        if len(tiled) == len(matrices) and any(in_ngspice(each) for each in tiled):
+            for name in matrices:
+                self._passes(name, vectors)
+            return products_together(tiled, vectors, [self.rngs[name] for name in matrices])
         return [self.product(name, vectors) for name in matrices]
 
     def count(self, layer: str, operation: str, number: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from cosim.errors import CosimError, did_you_mean
+from cosim.spice import SimulatorPool
 from cosim.tiles.calibration import calibrated, clipping
 from cosim.tiles.config import TileConfig
 from cosim.tiles.conversation import Conversation, hold
@@ -26,6 +27,10 @@ from cosim.tiles.trimming import gain_and_offset
 Array = NDArray[np.float64]
 
 FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
+
+
+Begun = tuple[dict[str, Array], dict[str, Conversation], SimulatorPool | None]
+"""By the names of parts: what tiles gave, and the conversations of those in ngspice; their workers."""
 
 
 class TiledMatrix:
@@ -225,9 +230,11 @@ class TiledMatrix:
         What varies from read to read is drawn from `rng`, a stream for each part. Partial sums are added in float64, in
         the order of the parts. Parts in ngspice share one run of the workers.
         """
-        values = self._checked(x)
-        results = self._results(values / self.scales.s_x, rng)
-        total = np.tile(self.offset, (len(values), 1))
+        return self.summed(self._results(self._checked(x) / self.scales.s_x, rng), dtype)
+
+    def summed(self, results: Mapping[str, Array], dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        """The sum of what each part's tile gave, (batch, columns) by its name, in units of the network."""
+        total = np.tile(self.offset, (len(results[self.parts[0].name]), 1))
         for part in self.parts:
             total[:, part.columns] += part.scale * results[part.name]
         return total.astype(dtype, copy=False)
@@ -242,6 +249,14 @@ class TiledMatrix:
 
     def _results(self, scaled: NDArray[Any], rng: np.random.Generator) -> dict[str, Array]:
         """What each part's tile gives for inputs in units of s_x, (batch, columns)."""
+        results, talks, pool = self._begun(scaled, rng)
+        return results if pool is None else results | hold(talks, pool)
+
+    def begun(self, x: NDArray[Any], rng: np.random.Generator) -> Begun:
+        """As `by_parts`, but the conversations with ngspice are not yet held; see `tiles.together`."""
+        return self._begun(self._checked(x) / self.scales.s_x, rng)
+
+    def _begun(self, scaled: NDArray[Any], rng: np.random.Generator) -> Begun:
         talks: dict[str, Conversation] = {}
         results: dict[str, Array] = {}
         pool = None
@@ -251,7 +266,7 @@ class TiledMatrix:
                 talks[part.name], pool = part.tile.converse(own), pool or part.tile.pool
             else:
                 results[part.name] = part.tile.forward(own, stream)
-        return results if pool is None else results | hold(talks, pool)
+        return results, talks, pool
 
     def clipping(self, samples: ArrayLike) -> Clipping:
         """What saturates of samples of the inputs (vectors, inputs)."""
