@@ -41,9 +41,9 @@ def graph_of(reference: Reference | LstmWeights) -> Graph:
 
 
 def lstm_classifier(arrays: Arrays, config: Mapping[str, Any], name: str = "lstm_classifier") -> Graph:
-    """`training.modules.LstmClassifier`: the last hidden state goes through a linear layer."""
-    del config
-    return _classifier(_lstm(arrays), Linear(arrays["head.weight"], arrays["head.bias"]), name)
+    """`training.modules.LstmClassifier`: the last hidden state, or the mean of all, goes through a linear layer."""
+    head = Linear(arrays["head.weight"], arrays["head.bias"])
+    return _classifier(_lstm(arrays), head, name, config.get("pooling", "last"))
 
 
 def lstm_language_model(arrays: Arrays, config: Mapping[str, Any], name: str = "lstm_language_model") -> Graph:
@@ -106,13 +106,20 @@ def cifar_resnet(arrays: Arrays, config: Mapping[str, Any], name: str = "cifar_r
     return folded(Graph(tuple(nodes), layers, name=name))
 
 
-def _classifier(lstm: Lstm, head: Linear, name: str) -> Graph:
+def _classifier(lstm: Lstm, head: Linear, name: str, pooling: str = "last") -> Graph:
+    """`pooling`: "last" or "mean" of the hidden states over the steps."""
+    pooled = {
+        "last": Node("last", "getitem", (Ref("states"), (slice(None), -1))),
+        "mean": Node("mean", "mean", (Ref("states"), 1)),
+    }
+    if pooling not in pooled:
+        raise CosimError("no such pooling of the hidden states", key="pooling", value=pooling, allowed=pooled)
     nodes = (
         Node("sequences", "input"),
         Node("lstm", "layer", (Ref("sequences"),), target="lstm"),
         Node("states", "getitem", (Ref("lstm"), 0)),
-        Node("last", "getitem", (Ref("states"), (slice(None), -1))),
-        Node("head", "layer", (Ref("last"),), target="head"),
+        pooled[pooling],
+        Node("head", "layer", (Ref(pooling),), target="head"),
         Node("output", "output", (Ref("head"),)),
     )
     return Graph(nodes, {"lstm": lstm, "head": head}, name=name)

@@ -21,7 +21,11 @@ def train(recipe: Recipe, seed: int, device: torch.device, seconds: float | None
     """See `train_classifier`."""
     return train_classifier(
         load_fsdd,
-        lambda part, share: held_out(part.labels * len(SPEAKERS) + part.groups, share, SPLIT_SEED),
+        lambda part: (
+            held_out(part.labels * len(SPEAKERS) + part.groups, recipe.held_out, SPLIT_SEED)
+            if recipe.held_out
+            else None
+        ),
         "fsdd",
         recipe,
         seed,

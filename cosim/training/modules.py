@@ -11,15 +11,20 @@ from torch.nn.functional import one_hot, pad, relu
 from cosim.errors import CosimError, did_you_mean
 from cosim.networks.reference import Reference
 
+POOLINGS = ("last", "mean")  # of the hidden states over the steps, by the number of a recipe's `pooling`
+
 
 class LstmClassifier(nn.Module):
-    """One LSTM layer over a sequence; the last hidden state goes through a linear layer.
+    """One LSTM layer over a sequence; the last hidden state, or the mean of all, goes through a linear layer.
 
-    Input (batch, steps, inputs), output: logits (batch, classes).
+    Input (batch, steps, inputs), output: logits (batch, classes). `pooling`: "last" or "mean" (over the steps).
     """
 
-    def __init__(self, inputs: int, hidden: int, classes: int, dropout: float = 0.0) -> None:
+    def __init__(self, inputs: int, hidden: int, classes: int, dropout: float = 0.0, pooling: str = "last") -> None:
         super().__init__()
+        if pooling not in POOLINGS:
+            raise CosimError("no such pooling of the hidden states", key="pooling", value=pooling, allowed=POOLINGS)
+        self.pooling = pooling
         self.lstm = nn.LSTM(inputs, hidden, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden, classes)
@@ -27,7 +32,8 @@ class LstmClassifier(nn.Module):
 
     def forward(self, sequences: Tensor) -> Tensor:
         states, _ = self.lstm(sequences)
-        return self.head(self.dropout(states[:, -1]))
+        pooled = states.mean(dim=1) if self.pooling == "mean" else states[:, -1]
+        return self.head(self.dropout(pooled))
 
 
 class LstmLanguageModel(nn.Module):

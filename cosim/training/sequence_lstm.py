@@ -1,7 +1,7 @@
 """Training of an LSTM classifier of sequences in real arithmetic: what HAR and FSDD have in common.
 
-All training examples are learnt and the weights of the last epoch are taken; the recipes' numbers come from trials with
-`held_out`, which keeps a share of the training examples apart and leaves the test part unseen.
+All training examples are learnt and the weights of the last epoch are taken; the recipes' numbers come from trials,
+which keep some of the training examples apart and leave the test part unseen.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from cosim.datasets.parts import Part
 from cosim.errors import CosimError
 from cosim.networks.reference import InputScaling
 from cosim.training.hardware import Schedule
-from cosim.training.modules import LstmClassifier
+from cosim.training.modules import POOLINGS, LstmClassifier
 from cosim.training.outcome import Arrays, Outcome, Told, joint_checksum
 
-CLIP = 1.0  # the converters' full scale; CLIP is SIGMAS standard deviations of a channel
+CLIP = 1.0  # the converters' full scale; CLIP is SIGMAS standard deviations of a channel, unless said otherwise
 SIGMAS = 3.0
 
-Split = Callable[[Part, float], tuple[NDArray[np.int64], NDArray[np.int64]]]
+Positions = NDArray[np.int64]
+Split = Callable[[Part], tuple[Positions, Positions] | None]
+Variation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Recipe:
     batch: sequences in a step.
     rate, warm_up: highest learning rate, and epochs of its rise.
     weight_decay: of AdamW.
-    dropout: share of the last hidden state that the output layer does not see in training.
+    dropout: share of the pooled hidden state that the output layer does not see in training.
+    pooling: what the output layer sees: 0 the last hidden state, 1 the mean over all steps.
     noise: standard deviation of noise on the inputs (full scale 1).
     shift: sequences are rotated in time by up to so many steps.
     smoothing: label smoothing.
@@ -54,19 +57,23 @@ class Recipe:
     warm_up: int = 2
     weight_decay: float = 0.01
     dropout: float = 0.2
+    pooling: int = 0
     noise: float = 0.05
     shift: int = 0
     smoothing: float = 0.05
     held_out: float = 0.0
 
 
-def scaling_of(inputs: NDArray[np.float32]) -> InputScaling:
-    """Of each channel (the last dimension) SIGMAS standard deviations become full scale; beyond it is clipped."""
+def scaling_of(inputs: NDArray[np.float32], sigmas: float | NDArray[np.float64] = SIGMAS) -> InputScaling:
+    """Of each channel (the last dimension) `sigmas` standard deviations become full scale; beyond it is clipped.
+
+    `sigmas`: one number, or one a channel.
+    """
     values = inputs.reshape(-1, inputs.shape[-1]).astype(np.float64)
     mean, spread = values.mean(axis=0), values.std(axis=0)
     if not np.all(spread > 0):
         raise CosimError("a channel of the training inputs is constant", key="channel", value=int(np.argmin(spread)))
-    return InputScaling(tuple(mean.tolist()), tuple((SIGMAS * spread).tolist()), axis=-1, clip=CLIP)
+    return InputScaling(tuple(mean.tolist()), tuple((sigmas * spread).tolist()), axis=-1, clip=CLIP)
 
 
 def train_classifier(
@@ -78,24 +85,33 @@ def train_classifier(
     device: torch.device,
     seconds: float | None,
     told: Told,
+    vary: Variation | None = None,
+    sigmas: float | NDArray[np.float64] = SIGMAS,
 ) -> Outcome:
-    """Train within `seconds` of wall time (None: no limit). `split`: (part, share) -> positions (rest, held out)."""
+    """Train within `seconds` of wall time (None: no limit).
+
+    split: training part -> positions (rest, held out) of a trial, or None where all of it is learnt. vary: changes
+    training sequences (batch, steps, channels) in the data set's units, anew each time they are shown. sigmas: see
+    `scaling_of`.
+    """
     _check(recipe)
     part, test = load("train"), load("test")
     validation: Part | None = None
-    if recipe.held_out:
-        rest, apart = split(part, recipe.held_out)
+    places = split(part)
+    if places is not None:
+        rest, apart = places
         validation, part = part.take(apart, f"{dataset}/validation"), part.take(rest, f"{dataset}/fit")
-    scaling = scaling_of(part.inputs)
-    inputs, labels = _on(device, part, scaling)
-    config = {"inputs": inputs.shape[2], "hidden": recipe.hidden, "classes": len(part.classes)}
+    scaling = scaling_of(part.inputs, sigmas)
+    examples = _Examples.on(device, part, scaling, vary)
+    config: dict[str, Any] = {"inputs": part.inputs.shape[2], "hidden": recipe.hidden, "classes": len(part.classes)}
+    config["pooling"] = POOLINGS[recipe.pooling]
     model = LstmClassifier(**config, dropout=recipe.dropout).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
     schedule = Schedule(recipe.epochs, recipe.rate, recipe.warm_up, seconds)
     generator = torch.Generator(device).manual_seed(seed)
     curve: list[dict[str, float]] = []
     while not schedule.finished:
-        row = _epoch(model, optimiser, inputs, labels, recipe, schedule, generator)
+        row = _epoch(model, optimiser, examples, recipe, schedule, generator)
         if validation is not None:
             row["validation_accuracy"] = accuracy(model, *_on(device, validation, scaling))
         schedule.epoch_done()
@@ -126,6 +142,30 @@ def train_classifier(
     )
 
 
+@dataclass
+class _Examples:
+    """Training sequences (n, steps, channels) in the data set's units on the device, and how they become inputs."""
+
+    sequences: Tensor
+    labels: Tensor
+    mean: Tensor
+    scale: Tensor
+    vary: Variation | None
+
+    @classmethod
+    def on(cls, device: torch.device, part: Part, scaling: InputScaling, vary: Variation | None) -> _Examples:
+        sequences, labels = torch.from_numpy(part.inputs).to(device), torch.from_numpy(part.labels).to(device)
+        mean, scale = (torch.tensor(each, dtype=torch.float32, device=device) for each in (scaling.mean, scaling.scale))
+        return cls(sequences, labels, mean, scale, vary)
+
+    def shown(self, some: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+        """Inputs of the examples at `some`, varied."""
+        sequences = self.sequences[some]
+        if self.vary is not None:
+            sequences = self.vary(sequences, generator)
+        return _varied(((sequences - self.mean) / self.scale).clamp(-CLIP, CLIP), recipe, generator)
+
+
 def _check(recipe: Recipe) -> None:
     for name in ("hidden", "batch"):
         if getattr(recipe, name) < 1:
@@ -133,6 +173,8 @@ def _check(recipe: Recipe) -> None:
     for name in ("dropout", "held_out", "smoothing"):
         if not 0 <= getattr(recipe, name) < 1:
             raise CosimError("not a share", key=name, value=getattr(recipe, name), allowed="0 to below 1")
+    if recipe.pooling >= len(POOLINGS):
+        raise CosimError("no such pooling", key="pooling", value=recipe.pooling, allowed="0 (last state), 1 (mean)")
 
 
 def _on(device: torch.device, part: Part, scaling: InputScaling) -> tuple[Tensor, Tensor]:
@@ -142,23 +184,22 @@ def _on(device: torch.device, part: Part, scaling: InputScaling) -> tuple[Tensor
 def _epoch(
     model: LstmClassifier,
     optimiser: torch.optim.AdamW,
-    inputs: Tensor,
-    labels: Tensor,
+    examples: _Examples,
     recipe: Recipe,
     schedule: Schedule,
     generator: torch.Generator,
 ) -> dict[str, float]:
     """One pass through the examples; the rate at its end, mean loss and accuracy while learning."""
     model.train()
+    labels = examples.labels
     order = torch.randperm(len(labels), generator=generator, device=labels.device)
-    loss_sum, right, rate = inputs.new_zeros(()), labels.new_zeros(()), 0.0
+    loss_sum, right, rate = examples.mean.new_zeros(()), labels.new_zeros(()), 0.0
     for start in range(0, len(order), recipe.batch):
         rate = schedule.rate(start / len(order))
         for group in optimiser.param_groups:
             group["lr"] = rate
         some = order[start : start + recipe.batch]
-        shown = _varied(inputs[some], recipe, generator)
-        logits = model(shown)
+        logits = model(examples.shown(some, recipe, generator))
         loss = cross_entropy(logits, labels[some], label_smoothing=recipe.smoothing)
         optimiser.zero_grad()
         loss.backward()

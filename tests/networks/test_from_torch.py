@@ -204,6 +204,24 @@ def test_a_single_sequence() -> None:
     close(found, expected)
 
 
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_classifier_of_either_pooling(pooling: str) -> None:
+    """The module and the graph of its arrays; the graph refuses a pooling that there is not."""
+    from cosim.networks.references import lstm_classifier
+    from cosim.training.modules import LstmClassifier
+
+    module = LstmClassifier(9, 12, 6, pooling=pooling).eval()
+    sequences = x(5, 11, 9)
+    same_as_torch(module, sequences)
+    weights = {name: array.numpy() for name, array in module.state_dict().items()}
+    with torch.no_grad():
+        expected = module(sequences).numpy()
+    found = Network(lstm_classifier(weights, {"pooling": pooling})).forward(sequences.numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(CosimError, match="pooling"):
+        lstm_classifier(weights, {"pooling": "first"})
+
+
 def test_language_model() -> None:
     from cosim.training.modules import module_of
 

@@ -120,3 +120,78 @@ def test_bits_per_symbol() -> None:
         model.head.weight.zero_()
         model.head.bias.zero_()
     assert bits_per_symbol(model, text) == pytest.approx(math.log2(5), rel=1e-6)
+
+
+def test_mean_of_the_states() -> None:
+    """By hand: the linear layer of the mean; and nothing else is called pooling."""
+    from cosim.training.modules import LstmClassifier
+
+    torch.manual_seed(0)
+    model = LstmClassifier(3, 5, 2, pooling="mean").eval()
+    last = LstmClassifier(3, 5, 2).eval()
+    last.load_state_dict(model.state_dict())
+    sequences = torch.randn(4, 6, 3)
+    with torch.no_grad():
+        states = model.lstm(sequences)[0]
+        torch.testing.assert_close(model(sequences), model.head(sum(states[:, step] for step in range(6)) / 6))
+        torch.testing.assert_close(last(sequences), model.head(states[:, 5]))
+    with pytest.raises(CosimError, match="pooling"):
+        LstmClassifier(3, 5, 2, pooling="max")
+
+
+def test_phone_worn_otherwise() -> None:
+    """A turn keeps lengths and angles between the sensors' vectors; a stronger movement leaves gravity as it is."""
+    from cosim.training.har_lstm import as_worn
+
+    generator = torch.Generator().manual_seed(2)
+    windows = torch.randn(50, 7, 9, generator=generator)
+
+    def gram(values: torch.Tensor) -> torch.Tensor:
+        """Inner products of all vectors of a window."""
+        vectors = values.reshape(50, 21, 3)
+        return vectors @ vectors.transpose(1, 2)
+
+    turned = as_worn(windows, 40.0, 0.0, generator)
+    torch.testing.assert_close(gram(turned), gram(windows), rtol=0, atol=2e-5)  # float32, values up to 30
+    first, second = windows.reshape(50, 21, 3), turned.reshape(50, 21, 3)
+    turns = torch.linalg.lstsq(first, second).solution
+    assert torch.linalg.det(turns).sub(1).abs().max() < 1e-4  # no mirror
+    # cos(angle) = (trace - 1) / 2; the mean of cos over N(0, s) is exp(-s^2 / 2)
+    many = as_worn(torch.eye(3).reshape(1, 1, 9).repeat(20000, 1, 1), 40.0, 0.0, generator).reshape(20000, 3, 3)
+    cosine = (torch.diagonal(many, dim1=1, dim2=2).sum(dim=1) - 1) / 2
+    spread = float(cosine.std()) / math.sqrt(20000)
+    assert float(cosine.mean()) == pytest.approx(math.exp(-(math.radians(40) ** 2) / 2), abs=4 * spread)
+    stronger = as_worn(windows, 0.0, 0.5, generator)
+    torch.testing.assert_close(
+        stronger[..., 6:] - stronger[..., :3], windows[..., 6:] - windows[..., :3], rtol=0, atol=2e-5
+    )
+    ratios = stronger[..., :6] / windows[..., :6]
+    torch.testing.assert_close(ratios, ratios[:, :1, :1].expand(50, 7, 6), rtol=1e-4, atol=0)
+    assert float(ratios[:, 0, 0].log().std()) == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(100))
+    assert torch.equal(as_worn(windows, 0.0, 0.0, generator), windows)
+
+
+def test_folds_of_subjects() -> None:
+    """Each subject is held out once, whole."""
+    from cosim.training.har_lstm import FOLDS, fold_of
+
+    groups = np.random.default_rng(3).integers(1, 22, 400)
+    apart = []
+    for fold in range(1, FOLDS + 1):
+        rest, out = fold_of(groups, fold)
+        assert sorted([*rest, *out]) == list(range(400))
+        assert not set(groups[rest]) & set(groups[out])
+        assert 4 <= len(set(groups[out])) <= 5
+        apart.extend(out)
+    assert sorted(apart) == list(range(400))
+    with pytest.raises(CosimError, match="fewer subjects"):
+        fold_of(groups % 4, 1)
+
+
+def test_full_scale_of_channels() -> None:
+    from cosim.training.sequence_lstm import scaling_of
+
+    values = np.random.default_rng(4).normal([1.0, -2.0], [0.5, 3.0], (200, 10, 2)).astype(np.float32)
+    scaling = scaling_of(values, np.array([3.0, 1.0]))
+    np.testing.assert_allclose(scaling.scale, values.reshape(-1, 2).astype(float).std(axis=0) * [3, 1], rtol=1e-9)
+    assert np.abs(scaling.apply(values)).max() == 1.0
