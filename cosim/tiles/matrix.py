@@ -273,13 +273,14 @@ class TiledMatrix:
         return clipping(self.weights, self.layout, self.scales, samples, self.function)
 
     def use(self, vectors: int = 1) -> MatrixUse:
-        """What the matrix takes of the hardware, at so many input vectors an inference."""
+        """What the matrix takes of the hardware, at so many input vectors an inference; offsets of `trim` count."""
         tile, (rows, columns, digits) = self.layout.tile, self.layout.shape
         lines, corrections = tile.lines_per_input, tile.bit_lines - tile.outputs
         driven = sum(part.tile.inputs for part in self.parts)
         bit_lines = sum(part.tile.outputs + corrections for part in self.parts)
         whole = lines * tile.inputs * (tile.outputs + corrections)
         additions = sum(part.tile.outputs * (1 + corrections) for part in self.parts) - self.outputs
+        additions += int(np.count_nonzero(self.offset))
         return MatrixUse(
             name=self.name, inputs=self.inputs, outputs=self.outputs, row_blocks=rows, column_blocks=columns,
             digits=digits, tiles=len(self.parts),

@@ -83,7 +83,8 @@ class SpiceTile:
                 f" {format_si(EDGE, 's')}",
                 key="w_max",
                 value=config.w_max,
-                allowed=f"above {config.w_max * EDGE / shortest:.3g} with {config.dac_bits} DAC bits",
+                allowed=f"above {config.w_max * EDGE / shortest:.3g} with {config.dac_bits} DAC bits;"
+                " or inputs as amplitudes",
             )
         self.config, self.law = config, law or config.law
         self.pool = pool or default_pool()

@@ -80,6 +80,7 @@ def test_an_ideal_matrix_needs_none_and_another_chip_none_of_the_last() -> None:
     first = made.forward(NEW, np.random.default_rng(2))
     made.trim(KNOWN, np.random.default_rng(2))
     assert (made.forward(NEW, np.random.default_rng(2)) != first).any()
+    assert made.use(vectors=2).digital_additions == 2 * (16 + 16)  # of two blocks of rows, and of the offsets
     made.program(np.random.default_rng(1))
     np.testing.assert_array_equal(made.forward(NEW, np.random.default_rng(2)), first)
 
