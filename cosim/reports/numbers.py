@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
@@ -71,7 +71,7 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
     """A value with its unit, with a prefix where the unit takes one."""
     if value is None:
         return "–"
-    factor, label = _scale(value, unit)
+    factor, label = prefixed_unit(value, unit)
     return f"{significant(value / factor, digits)}{NBSP}{label}".rstrip()
 
 
@@ -79,19 +79,28 @@ def parameter(entry: dict[str, Any]) -> tuple[str, str]:
     """(value, 95 % interval) of a fitted parameter, rounded to what its interval tells; of a list, its range."""
     value, interval = entry["value"], entry.get("interval")
     unit = entry.get("unit", "1")
-    if isinstance(value, list | tuple) and value and all(isinstance(each, int | float) for each in value):
-        return f"{len(value)} values, {quantity(min(value), unit)} to {quantity(max(value), unit)}", "–"
+    if isinstance(value, list | tuple) and (numbers := list(_numbers(value))):
+        return f"{len(numbers)} values, {quantity(min(numbers), unit)} to {quantity(max(numbers), unit)}", "–"
     if not isinstance(value, int | float):
         return str(value), "–"
     if not interval:
         return quantity(value, unit, 4), "–"
-    factor, label = _scale(value, unit)
+    factor, label = prefixed_unit(value, unit)
     half = abs(interval[1] - interval[0]) / 2 / factor
     decimals = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 6
     if decimals > 6:
         return f"{fixed(value / factor, 6)}{NBSP}{label}".rstrip(), f"± {significant(half, 2)}{NBSP}{label}".rstrip()
     low, high = (fixed(end / factor, decimals) for end in interval)
     return f"{fixed(value / factor, decimals)}{NBSP}{label}".rstrip(), f"{low} to {high}{NBSP}{label}".rstrip()
+
+
+def _numbers(values: Any) -> Iterator[float]:
+    """All numbers of a list of lists."""
+    for each in values if isinstance(values, list | tuple) else (values,):
+        if isinstance(each, list | tuple):
+            yield from _numbers(each)
+        elif isinstance(each, int | float):
+            yield each
 
 
 def duration(seconds: float) -> str:
@@ -102,7 +111,8 @@ def duration(seconds: float) -> str:
     return f"{minutes}{NBSP}min {rest}{NBSP}s"
 
 
-def _scale(value: float, unit: str) -> tuple[float, str]:
+def prefixed_unit(value: float, unit: str) -> tuple[float, str]:
+    """(what the prefixed unit is in the plain one, its name) for a value of that size."""
     symbol = _SYMBOLS.get(unit, unit)
     if unit not in _PREFIXED or value == 0:
         return 1.0, symbol

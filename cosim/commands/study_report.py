@@ -1,0 +1,45 @@
+"""`cosim study report`: the page of a study's results."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cosim.commands.common import check_writable, out, print_json
+
+if TYPE_CHECKING:
+    from cosim.commands.study import View
+
+
+def report(path: Path, output: Path | None, as_json: bool) -> None:
+    """Write the page of a study's folder, or of its file."""
+    from cosim.commands.study import open_view
+
+    view = open_view(path)
+    place = output or view.folder.path
+    check_writable(place, folder=True)
+    page = write(view, place)
+    if as_json:
+        print_json({"report": str(page)})
+        return
+    out.print(f"wrote {page}")
+
+
+def write(view: View, place: Path) -> Path:
+    """The page of what is finished, in the folder `place`."""
+    from cosim.reports.study_analysis import analyse
+    from cosim.reports.study_data import study_data
+    from cosim.reports.study_models import model_cards
+    from cosim.reports.study_page import Extras, write_study_report
+    from cosim.studies.results import csv_text, dataset, rows_of
+
+    data = study_data(dataset(view.specification, view.folder, view.points, view.keys, view.found))
+    extras = Extras(
+        heads=view.found,
+        cards=model_cards(data.sources, (view.folder.path, view.folder.path.parent)),
+        manifest=view.folder.manifest,
+        command=f"cosim study run {shlex.quote('study.toml')}",
+        csv=csv_text(rows_of(view.points, view.found)).encode(),
+    )
+    return write_study_report(data, analyse(data, lambda number: view.folder.outcome(view.keys[number])), extras, place)

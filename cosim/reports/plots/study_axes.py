@@ -1,0 +1,122 @@
+"""Axes of a study's plots: a swept setting along one, the score along the other; forms that tell series apart."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from cosim.reports.numbers import prefixed_unit
+from cosim.reports.study_data import Row, Score, Setting
+from cosim.reports.style import BAND, BLUE, GREEN, INK, MUTED, ORANGE, PAPER, PURPLE
+
+# Colour, marker, dash: each alone tells the series apart.
+FORMS: tuple[tuple[str, str, Any], ...] = (
+    (BLUE, "o", "-"),
+    (ORANGE, "s", "--"),
+    (GREEN, "^", "-."),
+    (PURPLE, "D", ":"),
+    (INK, "v", (0, (6, 1.5, 1, 1.5, 1, 1.5))),
+    (MUTED, "P", (0, (1, 2.5))),
+)
+HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
+FILLS = (BAND, PAPER, BAND, PAPER, BAND, PAPER)
+DECADES = 50.0  # ratio of the largest to the smallest value from which an axis is logarithmic
+MOST_TICKS = 9
+NARROW = 8  # letters of a tick label that still stand beside each other
+
+
+@dataclass(frozen=True)
+class SettingAxis:
+    """Where the values of a swept setting lie.
+
+    Numbers lie where they are, on a logarithmic axis where they span decades; a few that are far apart and reach zero,
+    and what is no number, stand side by side.
+    """
+
+    setting: Setting
+
+    @property
+    def by_place(self) -> bool:
+        values = self.setting.values
+        if not self.setting.numeric:
+            return True
+        positive = [each for each in values if each > 0]
+        return bool(positive) and min(values) <= 0 and max(positive) / min(positive) > DECADES
+
+    @property
+    def log(self) -> bool:
+        values = self.setting.values
+        return not self.by_place and min(values) > 0 and max(values) / min(values) > DECADES
+
+    @property
+    def factor(self) -> tuple[float, str]:
+        """What a prefixed unit stands for, and its name."""
+        if self.by_place or not self.setting.unit:
+            return 1.0, "" if self.by_place else self.setting.unit
+        return prefixed_unit(max(self.setting.values, key=abs), self.setting.unit)
+
+    def at(self, value: Any) -> float:
+        """Place of a value."""
+        if self.by_place:
+            return float(self.setting.values.index(value))
+        return float(value) / self.factor[0]
+
+    def dodged(self, value: Any, series: int, count: int) -> float:
+        """The same, a little to one side, so that the bars of several series stay apart."""
+        aside = (series - (count - 1) / 2) * 0.012
+        place = self.at(value)
+        if self.log:
+            low, high = (self.at(each) for each in (self.setting.values[0], self.setting.values[-1]))
+            return place * (high / low) ** aside
+        return place + aside * self._span()
+
+    def apply(self, axes: Axes) -> None:
+        """Label, scale and ticks of the x axis."""
+        _, unit = self.factor
+        axes.set_xlabel(self.setting.name + (f" [{unit}]" if unit else ""))
+        if self.log:
+            axes.set_xscale("log")
+        values = self.setting.values
+        if self.by_place or len(values) <= MOST_TICKS:
+            shown = values if len(values) <= MOST_TICKS else values[:: math.ceil(len(values) / MOST_TICKS)]
+            words = [self.setting.words(each) if self.by_place else f"{self.at(each):.4g}" for each in shown]
+            turned = sum(map(len, words)) > 44
+            axes.set_xticks(
+                [self.at(each) for each in shown],
+                [each if turned else textwrap.fill(each, 12) for each in words],
+                rotation=30 if turned else 0,
+                ha="right" if turned else "center",
+                rotation_mode="anchor",
+            )
+            axes.minorticks_off()
+        if not self.log:
+            low, high = self.at(values[0]), self.at(values[-1])
+            axes.set_xlim(low - 0.06 * self._span(), high + 0.06 * self._span())
+
+    def _span(self) -> float:
+        places = [self.at(each) for each in self.setting.values]
+        return max(places) - min(places) or 1.0
+
+
+def score_label(score: Score) -> str:
+    """Label of an axis with scores."""
+    return f"{score.name} [{score.unit}]"
+
+
+def reach(row: Row, score: Score) -> list[list[float]]:
+    """How far the 95 % interval goes below and above a point, as matplotlib takes it."""
+    low, high = row.interval
+    ends = (row.score - low, high - row.score)
+    return [[max(score.factor * each, 0.0) if math.isfinite(each) else 0.0] for each in ends]
+
+
+def few(values: Sequence[Any], most: int) -> list[Any]:
+    """All of them, or so many at even distances, with both ends."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]

@@ -1,0 +1,252 @@
+"""The answer at the top of a study's page: a sentence or two, and a few lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cosim.reports.numbers import NBSP, fixed, quantity
+from cosim.reports.study_analysis import Analysis
+from cosim.reports.study_data import Row, StudyData
+from cosim.reports.summary import Headline
+from cosim.studies.scores import Estimate
+
+
+def question(data: StudyData) -> str:
+    """What was asked, in words."""
+    counts, network = data.counts, data.content.get("network", {}).get("name", "digits_lstm")
+    samples = counts.get("test_samples")
+    chips, reads = counts.get("chips", 1), counts.get("noise_samples", 1)
+    text = f"{data.score.name.capitalize()} of {network} on"
+    text += f" {samples} test samples" if samples else " the whole official test part"
+    text += f", {chips} simulated chip{'s' if chips != 1 else ''} at each point"
+    text += f", {reads} reads of each chip" if reads != 1 else ", read once"
+    return f"{text}. {_sweep_in_words(data)}"
+
+
+def answer(data: StudyData, analysis: Analysis) -> str:
+    """What came out, in a sentence or two."""
+    score, scored = data.score, data.scored
+    if not scored:
+        return f"No point has a result{_why_none(data)}."
+    if data.method == "ladder":
+        text = _ladder(data, analysis)
+    elif data.method == "sobol" and analysis.indices:
+        first = max(analysis.indices, key=lambda each: each["total"])
+        scores = [row.score for row in scored]
+        text = (
+            f"The {score.name} varies most with {first['name']}: its total index is {fixed(first['total'], 2)}"
+            f" ± {fixed(first['total_half'], 2)}; over all settings drawn it lies between {score.text(min(scores))} and"
+            f" {score.text(max(scores))}."
+        )
+    elif data.method == "pareto" and analysis.front:
+        text = _search(data, analysis)
+    elif len(scored) == 1:
+        row = scored[0]
+        where = "" if not data.settings else f" with {data.called(row)}"
+        text = f"The {score.name}{where} is {_with_interval(data, row)}."
+    else:
+        text = _extremes(data, analysis)
+    missing = len(data.rows) - len(scored)
+    return text + (f" {missing} of {len(data.rows)} points have no result." if missing else "")
+
+
+def headlines(data: StudyData, analysis: Analysis) -> list[Headline]:
+    """The table at the top."""
+    score, lines = data.score, []
+    best, worst = data.best, data.worst
+    if best is None or worst is None:
+        return []
+    chips = data.counts.get("chips", 1)
+    basis = f"{chips} chip{'s' if chips != 1 else ''}"
+    if data.method == "ladder":
+        rungs = {"none": "No non-ideality", "all": "All non-idealities"}
+        chosen = [row for label in rungs for row in data.scored if row.label == label]
+        lines += [_line(data, rungs[row.label], row, basis) for row in chosen]
+    else:
+        what = "Best" if len(data.scored) > 1 else "Result"
+        number = f"point {best.number}: " if data.short(best) != data.called(best) else ""
+        lines.append(_line(data, what, best, f"{number}{data.called(best)}; {basis}"))
+        if worst is not best:
+            number = f"point {worst.number}: " if number else ""
+            lines.append(_line(data, "Worst", worst, f"{number}{data.called(worst)}; {basis}"))
+    if analysis.losses and data.method != "ladder":
+        count = len(analysis.ties)
+        others = len(analysis.losses) - 1
+        lines.append(
+            Headline(
+                "Points not told from the best",
+                f"{count} of {others}",
+                "–",
+                f"paired by chip and test sample: 95{NBSP}% interval of the {score.name} {score.worse} holds{NBSP}0",
+            )
+        )
+    lines += _effects(data)
+    lines += [
+        Headline(
+            f"Sobol index, {each['name']}",
+            f"{fixed(each['total'], 2)} in all",
+            f"± {fixed(each['total_half'], 2)}",
+            f"alone {fixed(each['first'], 2)} ± {fixed(each['first_half'], 2)}",
+        )
+        for each in sorted(analysis.indices, key=lambda each: -each["total"])
+    ]
+    if data.method == "ladder":
+        rows = {row.number: row for row in data.scored}
+        worst_first = sorted(analysis.losses.items(), key=lambda each: -each[1].value)
+        for number, found in [each for each in worst_first if rows[each[0]].label not in ("none", "all")][:3]:
+            lines.append(
+                Headline(
+                    f"Cost of {data.called(rows[number])} alone",
+                    f"{score.difference(found.value)} {score.difference_unit}",
+                    f"{_range(data, found)} {score.difference_unit}",
+                    f"{score.name} {score.worse} against none, paired by chip and test sample",
+                )
+            )
+    lines += _costs(data, best)
+    return lines
+
+
+def _sweep_in_words(data: StudyData) -> str:
+    count = len(data.rows)
+    points = f"{count} point{'s' if count != 1 else ''}"
+    swept = "; ".join(_values(data, each.name) for each in data.settings)
+    match data.method:
+        case "grid" if not data.settings:
+            return "Nothing is swept."
+        case "grid":
+            return f"All combinations of {swept}: {points}."
+        case "ladder":
+            return f"No non-ideality, each one alone, and all together: {points}."
+        case "sobol":
+            return f"{points} for Sobol indices, drawn over {swept}."
+        case "pareto":
+            ways = ", ".join(f"{name} ({way})" for name, way in data.content["sweep"]["objectives"].items())
+            return f"A search for the Pareto front of {ways} over {swept}: {points}."
+        case "latin hypercube":
+            return f"A Latin hypercube over {swept}: {points}."
+    return f"A list of {points}" + (
+        f" that differ in {', '.join(each.name for each in data.settings)}." if swept else "."
+    )
+
+
+def _values(data: StudyData, name: str) -> str:
+    """What a setting was swept over: the range that the study's file states, or its values."""
+    setting = data.setting(name)
+    values = setting.values
+    stated = stated_range(data.content, name)
+    if stated is not None:
+        log = ", logarithmic" if stated.get("scale") == "log" else ""
+        return f"{name} ({stated['low']} to {stated['high']}{log})"
+    if len(values) <= 6:
+        return f"{name} ({', '.join(setting.words(each) for each in values)})"
+    return f"{name} ({setting.words(values[0])} to {setting.words(values[-1])}, {len(values)} values)"
+
+
+def stated_range(content: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The range of a swept setting in the study's file, whose names may be written with dots or as tables."""
+    table: Any = content.get("sweep", {}).get("over", {})
+    rest = name
+    while isinstance(table, Mapping) and rest:
+        key = next((key for key in table if rest == key or rest.startswith(f"{key}.")), None)
+        if key is None:
+            return None
+        table, rest = table[key], rest[len(key) + 1 :]
+    return table if isinstance(table, Mapping) and "low" in table and "high" in table else None
+
+
+def _extremes(data: StudyData, analysis: Analysis) -> str:
+    best, worst, score = data.best, data.worst, data.score
+    assert best is not None and worst is not None
+    text = f"Of {len(data.scored)} settings {data.short(best)} is the {score.best}: {_with_interval(data, best)}"
+    text += f"; {data.short(worst)} is the worst: {score.text(worst.score)}."
+    others = len(analysis.losses) - 1
+    if others > 0:
+        count = len(analysis.ties)
+        told = "All others" if not count else f"{others - count} of the {others} others"
+        told = "No other" if count == others else told
+        text += f" {told} can be told from the first on the same chips and test samples."
+    return text
+
+
+def _ladder(data: StudyData, analysis: Analysis) -> str:
+    rows = {row.label: row for row in data.scored}
+    score, parts = data.score, []
+    if "none" in rows:
+        parts.append(f"Without non-idealities the {score.name} is {_with_interval(data, rows['none'])}")
+    if "all" in rows:
+        parts.append(f"with all of them {_with_interval(data, rows['all'])}")
+    alone = [(analysis.losses[row.number], row) for label, row in rows.items()
+             if label not in ("none", "all") and row.number in analysis.losses]  # fmt: skip
+    text = ", ".join(parts) + "." if parts else ""
+    if alone:
+        loss, row = max(alone, key=lambda each: each[0].value)
+        if loss.low > 0:
+            text += f" The costliest alone is {data.called(row)}: {fixed(score.factor * loss.value, 2)}"
+            text += f" {score.difference_unit} (95 % interval {_range(data, loss)})."
+        else:
+            text += " No single one makes a difference that is told from zero."
+    return text.strip()
+
+
+def _search(data: StudyData, analysis: Analysis) -> str:
+    rows = [data.rows[number] for number in analysis.front]
+    best = max(rows, key=lambda row: data.score.factor * row.score * (1 if data.score.metric == "accuracy" else -1))
+    count = len(rows)
+    text = f"{count} of {len(data.rows)} points {'is' if count == 1 else 'are'} beaten by no other in all objectives at"
+    return f"{text} once; the {data.score.best} of them is {data.short(best)}: {_with_interval(data, best)}."
+
+
+def _effects(data: StudyData) -> Iterator[Headline]:
+    """Of a grid's settings: the change from the first to the last value, mean over the others."""
+    if not data.is_grid or len(data.scored) < 2:
+        return
+    for setting in data.settings:
+        ends = []
+        for value in (setting.values[0], setting.values[-1]):
+            scores = [row.score for row in data.scored if row.values[setting.name] == value]
+            ends.append(sum(scores) / len(scores) if scores else math.nan)
+        change = ends[1] - ends[0]
+        if len(setting.values) > 1 and math.isfinite(change):
+            over = "" if len(data.settings) == 1 else ", mean over the other settings"
+            yield Headline(
+                f"Effect of {setting.name}",
+                f"{data.score.difference(change)} {data.score.difference_unit}",
+                "–",
+                f"{setting.words(setting.values[-1])} instead of {setting.words(setting.values[0])}{over}",
+            )
+
+
+def _costs(data: StudyData, best: Row) -> Iterator[Headline]:
+    for name in ("energy", "latency", "area"):
+        value = best.figures.get(name, math.nan)
+        if name in data.figures and math.isfinite(value):
+            unit, meaning = data.figures[name]
+            where = (
+                "at every point" if len({row.figures.get(name) for row in data.scored}) == 1 else "of the best point"
+            )
+            yield Headline(f"{name.capitalize()} {where}", quantity(value, unit), "–", meaning)
+
+
+def _line(data: StudyData, what: str, row: Row, basis: str) -> Headline:
+    value = data.score.text(row.score)
+    return Headline(f"{what}: {data.score.name}", value, data.score.range(*row.interval), basis)
+
+
+def _with_interval(data: StudyData, row: Row) -> str:
+    text = data.score.text(row.score)
+    low, high = row.interval
+    return f"{text} (95{NBSP}% interval {data.score.range(low, high)})" if math.isfinite(low + high) else text
+
+
+def _range(data: StudyData, found: Estimate) -> str:
+    return f"{data.score.difference(found.low)} to {data.score.difference(found.high)}"
+
+
+def _why_none(data: StudyData) -> str:
+    words: dict[str, int] = {}
+    for row in data.rows:
+        words[row.status] = words.get(row.status, 0) + 1
+    said = ", ".join(f"{count} {word}" for word, count in words.items())
+    return f" ({said})" if said else ""
