@@ -12,6 +12,7 @@ from typing import Any
 
 from cosim.commands.common import check_writable, out, print_json
 from cosim.errors import CosimError
+from cosim.studies.evaluation import Outcome
 from cosim.studies.execution import Tally, base_of, begin, run_study
 from cosim.studies.search import search
 from cosim.studies.settings import plain_value, value_in_words
@@ -134,6 +135,7 @@ class Request:
 
 def run(request: Request) -> None:
     """Run a study, or what is left of it; write its results."""
+    from cosim.commands.study_report import write as write_page
     from cosim.studies.results import dataset, rows_of, write_csv, write_netcdf
 
     specification = load_specification(request.study)
@@ -165,6 +167,7 @@ def run(request: Request) -> None:
     data = dataset(specification, run_of.folder, view.points, keys, view.found)
     files = [write_netcdf(data, path / "results.nc"), write_csv(rows_of(view.points, view.found), path / "results.csv")]
     files += _parquet(view, path / "results.parquet")
+    files.append(write_page(view, path))
     failures = [each for each in view.found if each is not None and each.failure is not None]
     if request.as_json:
         print_json({"folder": str(path), "points": len(keys), "failed": len(failures), "done": _done(counted),
@@ -226,6 +229,10 @@ class View:
     points: list[dict[str, Any]]
     keys: list[str]
     found: list[Summary | None]
+
+    def outcome(self, number: int) -> Outcome:
+        """A point's result, whole."""
+        return self.folder.outcome(self.keys[number])
 
     @property
     def labels(self) -> tuple[str, ...]:

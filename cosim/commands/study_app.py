@@ -106,3 +106,15 @@ def export(
     from cosim.commands import study as command
 
     command.export(results, to or [], output, as_json)
+
+
+@app.command()
+def report(
+    results: Results,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: that of the results.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the page of a study: the answer, plots, errors of the models, warnings, how to do it again."""
+    from cosim.commands import study_report as command
+
+    command.report(results, output, as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from cosim.commands.common import check_writable, out, print_json
 
 if TYPE_CHECKING:
     from cosim.commands.study import View
+    from cosim.reports.study_data import StudyData
 
 
 def report(path: Path, output: Path | None, as_json: bool) -> None:
@@ -29,17 +30,28 @@ def report(path: Path, output: Path | None, as_json: bool) -> None:
 def write(view: View, place: Path) -> Path:
     """The page of what is finished, in the folder `place`."""
     from cosim.reports.study_analysis import analyse
-    from cosim.reports.study_data import study_data
     from cosim.reports.study_models import model_cards
     from cosim.reports.study_page import Extras, write_study_report
-    from cosim.studies.results import csv_text, dataset, rows_of
 
-    data = study_data(dataset(view.specification, view.folder, view.points, view.keys, view.found))
+    data = study_data_of(view)
     extras = Extras(
         heads=view.found,
         cards=model_cards(data.sources, (view.folder.path, view.folder.path.parent)),
-        manifest=view.folder.manifest,
-        command=f"cosim study run {shlex.quote('study.toml')}",
-        csv=csv_text(rows_of(view.points, view.found)).encode(),
+        csv=_csv(view),
     )
-    return write_study_report(data, analyse(data, lambda number: view.folder.outcome(view.keys[number])), extras, place)
+    return write_study_report(data, analyse(data, view.outcome), extras, place)
+
+
+def study_data_of(view: View) -> StudyData:
+    """The results as the page takes them."""
+    from cosim.reports.study_data import study_data
+    from cosim.studies.results import dataset
+
+    return study_data(dataset(view.specification, view.folder, view.points, view.keys, view.found))
+
+
+def _csv(view: View) -> bytes:
+    from cosim.studies.results import rows_of, write_csv
+
+    with tempfile.TemporaryDirectory(prefix="cosim-") as folder:
+        return write_csv(rows_of(view.points, view.found), Path(folder, "results.csv")).read_bytes()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,13 @@ class Extras:
     Attributes
     ----------
     heads: of each point's file, in the order of the points; None where it is not finished.
-    cards: of the fitted models. manifest: of the study's folder.
+    cards: of the fitted models.
     command: that makes the same results. study_name: of the study's file.
     csv: the results as CSV.
     """
 
     heads: Sequence[Summary | None]
     cards: Sequence[ModelCard] = ()
-    manifest: Mapping[str, Any] = field(default_factory=dict)
     command: str = "cosim study run study.toml"
     study_name: str = "study.toml"
     csv: bytes = b""

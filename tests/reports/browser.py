@@ -54,6 +54,7 @@ class Browser:
         self._rest = b""
         self._session: str | None = None
         self.loaded = Loaded()
+        self._saving, self._saved, self._names = Path(), list[Path](), dict[str, str]()
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -111,6 +112,18 @@ class Browser:
         data = self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True, **size)["data"]
         path.write_bytes(base64.b64decode(data))
 
+    def save_from(self, folder: Path) -> None:
+        """Save what is downloaded from now on in `folder`, under the names that the page gives."""
+        self._saving = folder
+        self._saved = []
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def saved(self, count: int) -> list[Path]:
+        """The files of so many downloads, once they are there."""
+        while len(self._saved) < count:
+            self._next(10.0)
+        return self._saved
+
     def _next(self, wait: float = 60.0) -> dict[str, Any]:
         end = time.monotonic() + wait
         while b"\0" not in self._rest:
@@ -127,6 +140,10 @@ class Browser:
     def _note(self, method: str | None, params: dict[str, Any]) -> None:
         if method == "Network.requestWillBeSent":
             self.loaded.requests.append(params["request"]["url"])
+        elif method == "Page.downloadWillBegin":
+            self._names[params["guid"]] = params["suggestedFilename"]
+        elif method == "Page.downloadProgress" and params["state"] == "completed":
+            self._saved.append(self._saving / self._names[params["guid"]])
         elif method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
             self.loaded.console.append(json.dumps(params))
 

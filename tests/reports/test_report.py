@@ -25,7 +25,7 @@ Adc = dict[str, tuple[xr.Dataset, RampAdcModel]]
 class Page(HTMLParser):
     """What a test wants to know of a page: its text, ids, references, elements."""
 
-    VOID = frozenset({"meta", "link", "br", "hr", "img"})
+    VOID = frozenset({"meta", "link", "br", "hr", "img", "wbr"})
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -41,6 +41,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in self.VOID:
             self.open.append(tag)
+        if tag == "wbr":  # may break a line, and is no space
+            self.text = self.text.removesuffix(" ")
         self.elements[tag] += 1
         values = dict(attrs)
         if tag == "svg":

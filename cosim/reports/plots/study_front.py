@@ -35,8 +35,9 @@ def front_plot(data: StudyData, objectives: Mapping[str, str], front: Sequence[i
         "Pareto front",
         tuple(panels),
         f"Every point that was evaluated; squares: those that no other point beats in all objectives"
-        f" at once ({len(front)}); where there are two objectives a line joins them. Bars: 95 % interval of the mean for other chips"
-        " and test samples: points whose bars overlap may change places with other chips.",
+        f" at once ({len(front)}); where there are two objectives a line joins them. Bars: 95 %"
+        " interval of the mean for other chips and test samples: points whose bars overlap may"
+        " change places with other chips.",
     )
 
 

@@ -180,10 +180,12 @@ def _scatter(data: StudyData) -> Plot:
     for place, setting in enumerate(settings):
         axis = SettingAxis(setting)
         figure, axes = new_panel(_titled(place, len(settings), setting), "", score_label(data.score))
-        for row in data.scored:
-            axes.errorbar(axis.at(row.values[setting.name]), data.score.factor * row.score, yerr=reach(row, data.score),
-                          fmt="o", color=BLUE, ecolor=MUTED, mec=PAPER, mew=0.4, ms=3.5 if many else 5,
-                          elinewidth=0.5 if many else 1.0, capsize=0 if many else 2.5)  # fmt: skip
+        rows = data.scored
+        axes.errorbar(
+            [axis.at(row.values[setting.name]) for row in rows], [data.score.factor * row.score for row in rows],
+            yerr=np.concatenate([reach(row, data.score) for row in rows], axis=1), fmt="o", color=BLUE, ecolor=MUTED,
+            mec=PAPER, mew=0.4, ms=3.5 if many else 5, elinewidth=0.5 if many else 1.0, capsize=0 if many else 2.5,
+        )  # fmt: skip
         axis.apply(axes)
         panels.append(Panel(f"study_sweep_{place}", figure, f"{data.score.name} of each point against {setting.name}"))
     left = len(data.settings) - len(settings)

@@ -1,0 +1,221 @@
+"""The page of a study: the answer right, every part there, whole in a browser, its files to be saved from it."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from cosim.commands.study import View
+from cosim.commands.study_report import study_data_of, write
+from cosim.reports.study_analysis import analyse
+from cosim.reports.study_summary import answer, question, stated_range
+
+from .browser import BROWSER, REASON, Browser
+from .looks import VIEWS, look
+from .studies import GRID, LADDER, MANY, TEXTS, MadeUp, made_up_study
+from .test_report import Page
+
+
+@pytest.fixture(scope="session")
+def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, View]:
+    """A finished study of each kind; one has points that failed and warned."""
+    folder = tmp_path_factory.mktemp("studies")
+    found = {name: made_up_study(folder / name, text) for name, text in TEXTS.items()}
+    found["broken"] = made_up_study(folder / "broken", MANY, MadeUp(broken=(4,), warned=(0, 2)))
+    found["nothing"] = made_up_study(folder / "nothing", GRID, MadeUp(broken=tuple(range(9))))
+    return found
+
+
+@pytest.fixture(scope="session")
+def pages(views: dict[str, View]) -> dict[str, Path]:
+    return {name: write(view, view.folder.path) for name, view in views.items()}
+
+
+KINDS = [*TEXTS, "broken", "nothing"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason=REASON)
+@pytest.mark.parametrize(("width", "dark", "media"), VIEWS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_missing_and_nothing_overflows(
+    browser: Browser, pages: dict[str, Path], kind: str, width: int, dark: bool, media: str
+) -> None:
+    found = look(browser, pages[kind], width, dark, media)
+    assert found["wrong"] == []
+    assert (found["drawings"] > 0) == (kind != "nothing")
+
+
+@pytest.mark.skipif(BROWSER is None, reason=REASON)
+def test_files_are_saved_from_the_page(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
+    browser.show(pages["grid"], width=1280)
+    browser.save_from(tmp_path)
+    count = browser.run("document.querySelectorAll('a[download]').length")
+    for number in range(count):
+        browser.run(f"document.querySelectorAll('a[download]')[{number}].click()")
+    saved = browser.saved(count)
+    assert {path.name for path in saved} == {"study.toml", "results.csv"}
+    assert (tmp_path / "study.toml").read_text(encoding="utf-8") == GRID
+    assert (tmp_path / "results.csv").read_text(encoding="utf-8").count("\n") == 1 + 9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_is_one_file_that_needs_no_other(pages: dict[str, Path], kind: str) -> None:
+    found = Page(pages[kind])
+    assert found.open == []
+    assert [name for name, times in found.ids.items() if times > 1] == []
+    outside = [each for each in found.references if not each.startswith(("#", "data:"))]
+    assert outside == []
+    assert {each[1:] for each in found.references if each.startswith("#")} <= set(found.ids)
+    assert all(len(each["aria-label"] or "") > 20 for each in found.drawings)
+    for name in ("question", "results", "points", "costs", "models", "spice", "warnings", "provenance", "terms"):
+        assert name in found.ids
+    source = pages[kind].read_text(encoding="utf-8")
+    assert str(pages[kind].parent) not in source
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawings_follow_the_theme(pages: dict[str, Path], kind: str) -> None:
+    for drawing in re.findall(r"<svg .*?</svg>", pages[kind].read_text(encoding="utf-8"), flags=re.DOTALL):
+        assert re.findall(r'[:\s"]#[0-9a-fA-F]{3,8}\b', drawing) == []
+
+
+def test_numbers_of_the_page_are_those_of_the_results(views: dict[str, View], pages: dict[str, Path]) -> None:
+    data, text = study_data_of(views["grid"]), spaced(Page(pages["grid"]).text)
+    assert len(data.scored) == 9
+    for row, head in zip(data.rows, views["grid"].found, strict=True):
+        assert head is not None and row.score == head.figures["accuracy"]
+        assert f"{100 * row.score:.2f} %" in text
+        low, high = row.interval
+        assert f"{100 * low:.2f} to {100 * high:.2f} %" in text
+        assert f"{100 * row.figures['error_sample']:.3f}" in text
+    for sha256 in data.sources.values():
+        assert sha256 in text
+    assert "cosim study run study.toml" in text and 'method = "grid"' in text and "seed 3" in text
+
+
+def test_the_embedded_data_is_that_of_the_results(views: dict[str, View], pages: dict[str, Path]) -> None:
+    found = re.search(
+        r'<script type="application/json" id="data">(.*?)</script>', pages["broken"].read_text(encoding="utf-8")
+    )
+    assert found is not None
+    content, data = json.loads(found[1]), study_data_of(views["broken"])
+    assert [each["values"] for each in content["points"]] == [dict(row.values) for row in data.rows]
+    assert [each["figures"].get("score") for each in content["points"]] == [
+        row.score if row.status == "done" else None for row in data.rows
+    ]
+    assert content["points"][0]["values"]["nonidealities.ir_drop"] is True
+
+
+def test_the_answer_of_a_grid_names_the_best_and_the_worst(views: dict[str, View]) -> None:
+    data = study_data_of(views["grid"])
+    scores = {(row.values["tile.adc.bits"], row.values["device.read_noise"]): row.score for row in data.rows}
+    best, worst = (of(scores, key=scores.__getitem__) for of in (max, min))
+    said = answer(data, analyse(data, views["grid"].outcome))
+    assert said.index(f"tile.adc.bits = {best[0]}") < said.index("most accurate")
+    assert f"tile.adc.bits = {worst[0]}, device.read_noise = {worst[1]:g} is the worst" in said
+    assert question(data).startswith("Accuracy of digits_lstm on 200 test samples, 5 simulated chips at each point")
+
+
+def test_losses_are_paired(views: dict[str, View]) -> None:
+    view = views["grid"]
+    data = study_data_of(view)
+    found = analyse(data, view.outcome)
+    assert data.best is not None and found.reference == data.best.number
+    for row in data.rows:
+        loss = found.losses[row.number]
+        assert loss.value == pytest.approx(data.best.score - row.score, abs=1e-12)
+        assert loss.low <= loss.value <= loss.high
+    assert found.losses[found.reference].value == 0.0
+    # Noise of 10 % of the read current costs 15 points by the formula, far outside the interval of five chips.
+    noisy = [row.number for row in data.rows if row.values["device.read_noise"] == 0.1]
+    assert not set(noisy) & set(found.ties)
+
+
+def test_the_ladder_is_sorted_and_told(views: dict[str, View], pages: dict[str, Path]) -> None:
+    view = views["ladder"]
+    data = study_data_of(view)
+    found = analyse(data, view.outcome)
+    none = next(row for row in data.rows if row.label == "none")
+    assert found.reference == none.number
+    everything = next(row for row in data.rows if row.label == "all")
+    assert found.losses[everything.number].value == pytest.approx(none.score - everything.score, abs=1e-12)
+    said = spaced(answer(data, found))
+    assert said.startswith(f"Without non-idealities the accuracy is {100 * none.score:.2f} %")
+    assert "IR drop" in Page(pages["ladder"]).text
+
+
+def test_what_failed_is_told_and_escaped(pages: dict[str, Path]) -> None:
+    found = Page(pages["broken"])
+    text = spaced(found.text)
+    assert found.elements["b"] == 0
+    assert "the ramp <b>does not</b> climb" in text and "V_read <is> low" in text
+    assert "1 of 24 points failed" in text and "1 of 24 points have no result" in text
+    text = spaced(Page(pages["nothing"]).text)
+    assert "No point has a result (9 failed)." in text
+
+
+def test_ranges_are_those_of_the_file(views: dict[str, View]) -> None:
+    said = question(study_data_of(views["cube"]))
+    assert "device.programming_sigma (0.1 uS to 15 uS, logarithmic)" in said
+    assert "tile.adc.v_read (0.15 V to 0.25 V)" in said
+    nested = {"sweep": {"over": {"tile": {"adc": {"v_read": {"low": 1, "high": 2}}}}}}
+    assert stated_range(nested, "tile.adc.v_read") == {"low": 1, "high": 2}
+    assert stated_range(nested, "tile.adc.bits") is None and stated_range({}, "tile.adc.bits") is None
+
+
+def test_clipping_and_costs_are_told(pages: dict[str, Path]) -> None:
+    text = spaced(Page(pages["grid"]).text)
+    assert "clipped 1.23 %" in text
+    assert "Accuracy against what it costs" in text and re.search(
+        r"energy \[(1|nJ)\]", pages["grid"].read_text(encoding="utf-8")
+    )
+
+
+def test_the_fit_errors_of_the_models_are_told(views: dict[str, View], pages: dict[str, Path]) -> None:
+    from cosim.blocks.model import load_model_file
+    from cosim.blocks.recipes import model_path
+    from cosim.reports.numbers import significant
+
+    text = spaced(Page(pages["grid"]).text)
+    for quantity, error in load_model_file(model_path("ramp_adc"), "ramp_adc").errors.items():
+        assert f"{quantity.replace('_', ' ')} {significant(error.rms)} {error.unit}" in text
+
+
+def test_a_model_that_has_changed_is_not_told_as_the_old_one(tmp_path: Path) -> None:
+    from cosim.reports.study_models import model_cards
+
+    (card,) = model_cards({"ramp_adc 'ramp_adc'": "0" * 64}, [tmp_path])
+    assert "no longer" in card.why_not and card.errors is None
+    (card,) = model_cards({"crossbar 'gone.json'": "0" * 64}, [tmp_path])
+    assert card.why_not and card.errors is None
+
+
+def test_the_same_results_give_the_same_page(views: dict[str, View], pages: dict[str, Path], tmp_path: Path) -> None:
+    again = write(views["list"], tmp_path)
+    made = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")  # when the results were put together
+    assert made.sub("", again.read_text(encoding="utf-8")) == made.sub("", pages["list"].read_text(encoding="utf-8"))
+
+
+def test_a_long_time_is_in_words(pages: dict[str, Path]) -> None:
+    source = spaced(pages["one"].read_text(encoding="utf-8"))
+    assert "1 days" in source or "1 day" in source
+    assert "1 h" in source
+
+
+def test_errors_that_are_not_known_are_dashes(views: dict[str, View]) -> None:
+    data = study_data_of(views["one"])
+    assert all(math.isnan(row.figures["error_chip"]) for row in data.rows)
+
+
+def test_a_study_with_a_text_that_attacks(tmp_path: Path) -> None:
+    attack = "<script>alert('1')</script> </svg></title><b>&"
+    view = made_up_study(tmp_path, LADDER.replace("Ladder", attack.replace('"', "")))
+    found = Page(write(view, tmp_path / "page"))
+    assert found.elements["script"] == 1 and found.elements["b"] == 0
+    assert attack in found.text
+
+
+def spaced(text: str) -> str:
+    return re.sub(r"\s+", " ", text.replace("\u00a0", " "))
