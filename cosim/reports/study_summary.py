@@ -54,32 +54,19 @@ def answer(data: StudyData, analysis: Analysis) -> str:
 
 def headlines(data: StudyData, analysis: Analysis) -> list[Headline]:
     """The table at the top."""
-    score, lines = data.score, []
-    best, worst = data.best, data.worst
-    if best is None or worst is None:
+    if data.best is None:
         return []
     chips = data.counts.get("chips", 1)
     basis = f"{chips} chip{'s' if chips != 1 else ''}"
-    if data.method == "ladder":
-        rungs = {"none": "No non-ideality", "all": "All non-idealities"}
-        chosen = [row for label in rungs for row in data.scored if row.label == label]
-        lines += [_line(data, rungs[row.label], row, basis) for row in chosen]
-    else:
-        what = "Best" if len(data.scored) > 1 else "Result"
-        number = f"point {best.number}: " if data.short(best) != data.called(best) else ""
-        lines.append(_line(data, what, best, f"{number}{data.called(best)}; {basis}"))
-        if worst is not best:
-            number = f"point {worst.number}: " if number else ""
-            lines.append(_line(data, "Worst", worst, f"{number}{data.called(worst)}; {basis}"))
+    lines = [*(_rungs(data, basis) if data.method == "ladder" else _ends(data, basis))]
     if analysis.losses and data.method != "ladder":
-        count = len(analysis.ties)
-        others = len(analysis.losses) - 1
         lines.append(
             Headline(
                 "Points not told from the best",
-                f"{count} of {others}",
+                f"{len(analysis.ties)} of {len(analysis.losses) - 1}",
                 "–",
-                f"paired by chip and test sample: 95{NBSP}% interval of the {score.name} {score.worse} holds{NBSP}0",
+                f"paired by chip and test sample: 95{NBSP}% interval of the {data.score.name} {data.score.worse}"
+                f" holds{NBSP}0",
             )
         )
     lines += _effects(data)
@@ -93,19 +80,35 @@ def headlines(data: StudyData, analysis: Analysis) -> list[Headline]:
         for each in sorted(analysis.indices, key=lambda each: -each["total"])
     ]
     if data.method == "ladder":
-        rows = {row.number: row for row in data.scored}
-        worst_first = sorted(analysis.losses.items(), key=lambda each: -each[1].value)
-        for number, found in [each for each in worst_first if rows[each[0]].label not in ("none", "all")][:3]:
-            lines.append(
-                Headline(
-                    f"Cost of {data.called(rows[number])} alone",
-                    f"{score.difference(found.value)} {score.difference_unit}",
-                    f"{_range(data, found)} {score.difference_unit}",
-                    f"{score.name} {score.worse} against none, paired by chip and test sample",
-                )
-            )
-    lines += _costs(data, best)
-    return lines
+        lines += _costliest(data, analysis)
+    return [*lines, *_costs(data, data.best)]
+
+
+def _rungs(data: StudyData, basis: str) -> Iterator[Headline]:
+    for label, what in (("none", "No non-ideality"), ("all", "All non-idealities")):
+        yield from (_line(data, what, row, basis) for row in data.scored if row.label == label)
+
+
+def _ends(data: StudyData, basis: str) -> Iterator[Headline]:
+    """The best point, and the worst where there is another."""
+    for what, row in (("Best" if len(data.scored) > 1 else "Result", data.best), ("Worst", data.worst)):
+        if row is not None and not (what == "Worst" and row is data.best):
+            number = f"point {row.number}: " if data.short(row) != data.called(row) else ""
+            yield _line(data, what, row, f"{number}{data.called(row)}; {basis}")
+
+
+def _costliest(data: StudyData, analysis: Analysis) -> Iterator[Headline]:
+    """The three rungs of a ladder that cost most alone."""
+    score = data.score
+    alone = [row for row in data.scored if row.label not in ("none", "all") and row.number in analysis.losses]
+    for row in sorted(alone, key=lambda row: -analysis.losses[row.number].value)[:3]:
+        found = analysis.losses[row.number]
+        yield Headline(
+            f"Cost of {data.called(row)} alone",
+            f"{score.difference(found.value)} {score.difference_unit}",
+            f"{_range(data, found)} {score.difference_unit}",
+            f"{score.name} {score.worse} against none, paired by chip and test sample",
+        )
 
 
 def _sweep_in_words(data: StudyData) -> str:

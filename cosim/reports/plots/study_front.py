@@ -76,10 +76,12 @@ def _pair(
             for side, each in (("x", x), ("y", y))
             if each == data.score.metric
         }
-        form = {"fmt": "s", "color": ORANGE, "ms": 5.5, "label": "no point beats it", "zorder": 3} if is_front else {
-            "fmt": "o", "color": BLUE, "ms": 4, "label": "others" if front else "points"}  # fmt: skip
-        axes.errorbar(*places, **bars, **form, ecolor=MUTED if not is_front else ORANGE, mec=PAPER, mew=0.4,
-                      elinewidth=0.8, capsize=2)  # fmt: skip
+        axes.errorbar(
+            places[0], places[1], xerr=bars.get("xerr"), yerr=bars.get("yerr"), fmt="s" if is_front else "o",
+            color=ORANGE if is_front else BLUE, ecolor=ORANGE if is_front else MUTED, ms=5.5 if is_front else 4,
+            label="no point beats it" if is_front else "others" if front else "points", zorder=3 if is_front else 2,
+            mec=PAPER, mew=0.4, elinewidth=0.8, capsize=2,
+        )  # fmt: skip
         if is_front and len(objectives) == 2 and len(mine) > 1:
             order = np.argsort(places[0], kind="stable")
             axes.plot(places[0][order], places[1][order], color=ORANGE, lw=0.9, ls="--", zorder=2)

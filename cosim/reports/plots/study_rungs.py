@@ -85,11 +85,11 @@ def _scores(data: StudyData, rows: Sequence[Row], title: str, name: str) -> Pane
             continue
         spread = row.figures.get("chip_spread", math.nan)
         if spread > 0:
-            ends = [score.factor * (row.score + side * spread) for side in (-1, 1)]
-            axes.hlines(place, *ends, color=BAND, lw=6, zorder=1.5, label=labels.pop("spread", None))
+            low, high = (score.factor * (row.score + side * spread) for side in (-1, 1))
+            axes.hlines(place, low, high, color=BAND, lw=6, zorder=1.5, label=labels.pop("spread", ""))
         colour, marker = _form(row)
         axes.errorbar(score.factor * row.score, place, xerr=reach(row, score), fmt=marker, color=colour, ms=5,
-                      mec=PAPER, mew=0.5, elinewidth=1.3, capsize=3, label=labels.pop("bar", None))  # fmt: skip
+                      mec=PAPER, mew=0.5, elinewidth=1.3, capsize=3, label=labels.pop("bar", ""))  # fmt: skip
     _names(axes, [data.called(row) for row in rows])
     add_legend(figure, 2)
     alt = "; ".join(f"{data.called(row)}: {score.text(row.score)}" for row in rows if math.isfinite(row.score))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from cosim.reports.plots.study_axes import FORMS, SettingAxis, few, reach, score_label
 from cosim.reports.study_data import SOURCES, Row, Setting, StudyData
@@ -216,7 +217,7 @@ def _lines(data: StudyData, rows: Sequence[Row], x: Setting, series: Setting | N
                 if spread > 0:
                     middle = score.factor * row.score
                     axes.vlines(place, middle - spread, middle + spread, color=BAND, lw=6, zorder=1.5,
-                                label=None if row is not mine[0] else "± 1 sd, chip to chip")  # fmt: skip
+                                label="" if row is not mine[0] else "± 1 sd, chip to chip")  # fmt: skip
         bars = np.concatenate([reach(row, score) for row in mine], axis=1)
         label = "mean, 95 % interval" if series is None else series.words(value)
         axes.errorbar(places, scores, yerr=bars, color=colour, marker=marker, ls=dash if x.numeric else "none",
@@ -231,7 +232,7 @@ def _legend(figure: Figure, series: Setting | None, shown: Sequence[Any]) -> Non
     """Below the axes, with the setting's name above its values."""
     add_legend(figure, 3 if series is not None and max(len(series.words(each)) for each in shown) < 9 else 2)
     if series is not None and figure.legends:
-        figure.legends[0].set_title(series.name, prop={"size": 8.5})
+        figure.legends[0].set_title(series.name, prop=FontProperties(size=8.5))
 
 
 def _marks(data: StudyData) -> str:
