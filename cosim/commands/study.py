@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,8 @@ class Request:
     as_json: bool
 
 
-def run(request: Request) -> None:
-    """Run a study, or what is left of it; write its results."""
-    from cosim.commands.study_report import write as write_page
+def run(request: Request, write_page: Callable[[View, Path], Path] | None = None) -> None:
+    """Run a study, or what is left of it; write its results, and its page where `write_page` is given."""
     from cosim.studies.results import dataset, rows_of, write_csv, write_netcdf
 
     specification = load_specification(request.study)
@@ -167,7 +166,8 @@ def run(request: Request) -> None:
     data = dataset(specification, run_of.folder, view.points, keys, view.found)
     files = [write_netcdf(data, path / "results.nc"), write_csv(rows_of(view.points, view.found), path / "results.csv")]
     files += _parquet(view, path / "results.parquet")
-    files.append(write_page(view, path))
+    if write_page is not None:
+        files.append(write_page(view, path))
     failures = [each for each in view.found if each is not None and each.failure is not None]
     if request.as_json:
         print_json({"folder": str(path), "points": len(keys), "failed": len(failures), "done": _done(counted),

@@ -62,12 +62,15 @@ def run(
         typer.Option(help="Dask: tcp://HOST:PORT, slurm:FILE.toml, local:WORKERS; default: processes."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed points again.")] = False,
+    with_report: Annotated[bool, typer.Option("--report/--no-report", help="Write the page of the results.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Run a study, or what is left of it; each finished point is kept at once."""
     from cosim.commands import study as command
+    from cosim.commands import study_report
 
-    command.run(command.Request(study, output, workers, scheduler, retry_failed, as_json))
+    request = command.Request(study, output, workers, scheduler, retry_failed, as_json)
+    command.run(request, study_report.write if with_report else None)
 
 
 @app.command()
