@@ -12,7 +12,7 @@ from cosim.blocks.ramp_adc.functions import get_function
 from cosim.errors import CosimError
 from cosim.networks.graph import Graph, Node, replaced
 from cosim.networks.layers.protocol import Layer, MatrixWeights, Values
-from cosim.networks.operations import COUNTED, OPERATIONS
+from cosim.networks.operations import COUNTED, GATHERING, OPERATIONS
 from cosim.networks.sampling import Reservoir
 from cosim.tiles.matrix import TiledMatrix
 from cosim.tiles.together import in_ngspice, products_together
@@ -127,5 +127,11 @@ def _value(
     except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise CosimError(f"'{node.operation}' cannot work on these values: {error}", key=node.name) from error
     if isinstance(found, np.ndarray) and node.operation in COUNTED:
-        run.count(node.name, node.operation, found.size)
+        run.count(node.name, node.operation, _computed(node.operation, arguments, found))
     return found
+
+
+def _computed(operation: str, arguments: tuple[Any, ...], found: NDArray[Any]) -> int:
+    """Operations: one a value of the result; of a sum, a mean or a largest value one for each value that goes in."""
+    gathered = operation in GATHERING and bool(arguments) and isinstance(arguments[0], np.ndarray)
+    return max(found.size, arguments[0].size) if gathered else found.size

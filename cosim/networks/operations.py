@@ -1,7 +1,7 @@
 """Digital operations between the tiles, by the names and with the arguments of PyTorch's functions, on NumPy arrays.
 
 Real numbers stay float32 (or whatever came in), as in PyTorch. What computes is counted, one operation a value of the
-result; what only moves values (`shapes`) is not.
+result (of `GATHERING` a value taken); what only moves values (`shapes`) is not.
 """
 
 from __future__ import annotations
@@ -260,6 +260,9 @@ COMPUTING: dict[str, Callable[..., Any]] = {
 }
 
 COUNTED = frozenset(COMPUTING)
+
+GATHERING = frozenset({"mean", "sum", "amax", "amin", "argmax", *(name for name in COMPUTING if "_pool" in name)})
+"""Those whose work goes with the values that they take, not with those that they give."""
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **SHAPES,

@@ -94,6 +94,7 @@ def test_a_small_resnet_counts_its_convolutions() -> None:
     assert last.multiplications == 8 * 8 * 9 * (4 * channels) ** 2
     assert found["blocks.0.add"].count("addition") == 32 * 32 * channels
     assert found["blocks.0.relu2"].count("comparison") == 32 * 32 * channels
+    assert found["mean (digital)"].count("addition") == 8 * 8 * 4 * channels  # each value is added once
 
 
 def test_a_network_that_is_there_costs_what_its_graph_costs(fsdd: Graph) -> None:
