@@ -401,25 +401,21 @@ def _meaning_of(tables: Mapping[str, Any], values: Mapping[str, Any], folder: Pa
             yield error
 
 
-_RULES = (("tile.adc.", RampAdcConfig), ("tile.", TileConfig))
-"""Tables whose settings must fit together, the inner one first."""
+_RULES = (
+    ("tile.adc.", RampAdcConfig, ("process", "bits", "t_clock", "t_pulse", "x_range")),
+    ("tile.", TileConfig, ("inputs", "outputs", "signs", "weight_bits", "law", "crossbar.memristor")),
+)
+"""Tables with rules between their settings, and the settings that these are about."""
 
 
 def _combinations(made: Specification, design: Design) -> Iterator[CosimError]:
-    """Rules between settings, in all points: each combination of one table's settings is looked at once."""
+    """Rules between settings, in all points: each combination of settings that a rule is about is looked at once."""
     base = made.content.get("tile", {})
-    for prefix, model in _RULES:
-        inner = "tile.adc." if prefix == "tile." else None
-        columns = [
-            place
-            for place, name in enumerate(design.names)
-            if name.startswith(prefix) and not (inner and name.startswith(inner))
-        ]
-        if prefix == "tile.":  # the tile's own rule is about these alone
-            columns = [place for place in columns if design.names[place] in ("tile.law", "tile.crossbar.memristor")]
+    for prefix, model, about in _RULES:
+        columns = [place for place, name in enumerate(design.names) if name in {f"{prefix}{each}" for each in about}]
         if not columns:
             continue
-        table = base.get("adc", {}) if inner is None else {key: base[key] for key in base if key != "adc"}
+        table = base.get("adc", {}) if model is RampAdcConfig else {key: base[key] for key in base if key != "adc"}
         seen: dict[tuple[Any, ...], int] = {}
         for point in design.points:
             chosen = tuple(point[place] for place in columns)
