@@ -235,7 +235,9 @@ def leaves(value: Any) -> list[Any]:
 def _axis(first: Any, second: Any, both: Any) -> int | None:
     """The dimension along which the outputs for two examples are those for each; None where all are the same."""
     if not isinstance(both, np.ndarray) or not isinstance(first, np.ndarray):
-        return None
+        if first == second == both:
+            return None
+        raise _not_joined()
     limit = JOINED * max(1e-30, float(np.abs(both).max(initial=0)))
     for axis in range(both.ndim):
         if both.shape[axis] == first.shape[axis] + second.shape[axis]:
@@ -244,7 +246,11 @@ def _axis(first: Any, second: Any, both: Any) -> int | None:
                 return axis
     if first.shape == both.shape and np.allclose(first, both, rtol=0, atol=limit):
         return None
-    raise CosimError(
+    raise _not_joined()
+
+
+def _not_joined() -> CosimError:
+    return CosimError(
         "the outputs of several pieces cannot be joined: those of two examples together are not those of each; let all"
         " examples be worked on at once",
         key="batch", allowed="None",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,31 @@ def amax(input: NDArray, dim: Dims = None, keepdim: bool = False) -> NDArray:
 def amin(input: NDArray, dim: Dims = None, keepdim: bool = False) -> NDArray:
     """Smallest value over dimensions, or over all."""
     return np.asarray(np.min(input, axis=_axes(dim), keepdims=keepdim))
+
+
+class Extreme(NamedTuple):
+    """Largest or smallest values along a dimension and their places, as torch.max gives them."""
+
+    values: NDArray
+    indices: NDArray
+
+
+def max_(input: NDArray, dim: Any = None, keepdim: bool = False) -> Any:
+    """Largest value of all; with a dimension, those along it and their places; with another array, of each two."""
+    if isinstance(dim, np.ndarray):
+        return np.maximum(input, dim)
+    if dim is None:
+        return amax(input)
+    return Extreme(amax(input, dim, keepdim), argmax(input, dim, keepdim))
+
+
+def min_(input: NDArray, dim: Any = None, keepdim: bool = False) -> Any:
+    """Smallest value, likewise."""
+    if isinstance(dim, np.ndarray):
+        return np.minimum(input, dim)
+    if dim is None:
+        return amin(input)
+    return Extreme(amin(input, dim, keepdim), np.asarray(np.argmin(input, axis=dim, keepdims=keepdim)))
 
 
 def argmax(input: NDArray, dim: int | None = None, keepdim: bool = False) -> NDArray:
@@ -124,6 +149,21 @@ def softplus(input: NDArray, beta: float = 1, threshold: float = 20) -> NDArray:
     """log(1 + exp(beta x)) / beta; x itself where beta x is above the threshold."""
     scaled = input * beta
     return np.where(scaled > threshold, input, np.logaddexp(0, scaled) / input.dtype.type(beta))
+
+
+def selu(input: NDArray) -> NDArray:
+    """Scaled elu with the constants of G. Klambauer et al., NeurIPS 2017."""
+    return input.dtype.type(1.0507009873554805) * elu(input, 1.6732632423543772)
+
+
+def mish(input: NDArray) -> NDArray:
+    """x tanh(softplus(x))."""
+    return input * np.tanh(softplus(input))
+
+
+def logsigmoid(input: NDArray) -> NDArray:
+    """log(sigmoid(x))."""
+    return np.asarray(special.log_expit(input))
 
 
 def softmax(input: NDArray, dim: int | None = None, dtype: Any = None) -> NDArray:
@@ -231,6 +271,8 @@ COMPUTING: dict[str, Callable[..., Any]] = {
     "sum": sum_,
     "amax": amax,
     "amin": amin,
+    "max": max_,
+    "min": min_,
     "argmax": argmax,
     "clamp": clamp,
     "relu": relu,
@@ -243,6 +285,9 @@ COMPUTING: dict[str, Callable[..., Any]] = {
     "gelu": gelu,
     "silu": silu,
     "softplus": softplus,
+    "selu": selu,
+    "mish": mish,
+    "logsigmoid": logsigmoid,
     "sigmoid": special.expit,
     "tanh": np.tanh,
     "softmax": softmax,

@@ -152,7 +152,7 @@ def getitem(input: Any, index: Any) -> Any:
 
 def attribute(input: Any, name: str) -> Any:
     """What a network may ask of an array: its shape, its type of numbers."""
-    if name in ("shape", "dtype", "ndim", "T"):
+    if name in ("shape", "dtype", "ndim", "T", "values", "indices") and hasattr(input, name):
         return getattr(input, name)
     if name == "device":
         return "cpu"

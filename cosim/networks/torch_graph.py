@@ -84,6 +84,8 @@ def _is_layer(module: nn.Module) -> bool:
 
 
 class _Tracer(fx.Tracer):
+    proxy_buffer_attributes = True  # a buffer may be cut to a size that data has
+
     def __init__(self, digital: set[str]) -> None:
         super().__init__()
         self.digital = digital
@@ -311,6 +313,8 @@ class _Conversion:
         """Add the node as a layer or a digital operation; False when there is none for it."""
         if name in FUNCTIONAL and self._functional(node, name):
             return True
+        if name in ("matmul", "mm") and self._product(node):
+            return True
         plain = IN_PLACE.get(name, name.rstrip("_") if not name.startswith("_") else name)
         operation = SAME.get(plain, plain)
         arguments, keywords = node.args, dict(node.kwargs)
@@ -325,6 +329,18 @@ class _Conversion:
         if operation not in OPERATIONS or not _takes(operation, arguments, keywords):
             return False
         self._add(node, operation, self._argument(tuple(arguments)), self._argument(keywords))
+        return True
+
+    def _product(self, node: fx.Node) -> bool:
+        """x W with a matrix of the module's own."""
+        matrix = node.args[1] if len(node.args) == 2 else None
+        if not (isinstance(matrix, fx.Node) and matrix.op == "get_attr") or node.kwargs:
+            return False
+        values = array(self._fetched(str(matrix.target)))
+        if values.ndim != 2:
+            return False
+        self.layers[node.name] = Linear(values.T)
+        self._add(node, "layer", (self._argument(node.args[0]),), target=node.name)
         return True
 
     def _functional(self, node: fx.Node, name: str) -> bool:

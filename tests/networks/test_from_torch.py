@@ -283,6 +283,29 @@ def test_arbitrary_forward() -> None:
     assert {"layers.0", "layers.1", "linear", "conv1d"} < set(network.graph.layers)
 
 
+class Text(nn.Module):
+    """Convolutions over a text with the largest value of all places, an LSTM both ways, a product with a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(20, 8)
+        self.convolutions = nn.ModuleList([nn.Conv1d(8, 6, size) for size in (2, 3)])
+        self.lstm = nn.LSTM(8, 5, bidirectional=True, batch_first=True)
+        self.weight = nn.Parameter(torch.randn(22, 3))
+        self.register_buffer("places", torch.randn(1, 9, 8))
+
+    def forward(self, symbols: Any) -> Any:
+        embedded = self.embedding(symbols) + self.places[:, : symbols.size(1)]
+        series = embedded.permute(0, 2, 1)
+        features = [F.relu(convolution(series)).max(dim=2)[0] for convolution in self.convolutions]
+        _, (hidden, _) = self.lstm(embedded)
+        return torch.cat([*features, torch.cat((hidden[-2], hidden[-1]), dim=1)], 1) @ self.weight
+
+
+def test_text_network() -> None:
+    assert "matmul" in same_as_torch(Text(), torch.randint(0, 20, (7, 9))).graph.layers
+
+
 @pytest.mark.parametrize("late", [True, False])
 def test_in_place_under_another_name_is_refused(late: bool) -> None:
     """A part of what is changed in place, taken before and used after, changes too; a graph has no such thing."""

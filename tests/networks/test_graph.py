@@ -152,6 +152,13 @@ def test_outputs_that_depend_on_other_examples_are_not_joined() -> None:
         Network(graph).forward(x, batch=2)
 
 
+def test_sizes_among_the_outputs_are_not_joined() -> None:
+    graph = chain(Node("r", "relu", (Ref("x"),)), Node("n", "size", (Ref("r"), 0)))
+    assert Network(graph).forward(np.zeros((6, 3), np.float32)) == 6
+    with pytest.raises(CosimError, match="cannot be joined"):
+        Network(graph).forward(np.zeros((6, 3), np.float32), batch=2)
+
+
 def test_state_is_carried_from_piece_to_piece() -> None:
     """A text read in pieces is the text read at once."""
     network = Network(graph_of(shipped_reference("ptb_char_lstm")))
