@@ -22,7 +22,7 @@ def crosscheck(
     accuracy_chips: Annotated[int, typer.Option(min=1, help="Chips that the accuracy is measured on.")] = 10,
     threshold_lines: Annotated[
         int, typer.Option(min=0, help="Bit lines of each part and chip whose thresholds are searched in ngspice.")
-    ] = 2,
+    ] = 1,
     whole: Annotated[int, typer.Option(min=0, help="Whole examples with the layer in ngspice.")] = 0,
     bits: Annotated[int, typer.Option(help="Bits of the ramp ADC.")] = 5,
     dac_bits: Annotated[int, typer.Option(help="Bits of the inputs' pulses, sign included.")] = 5,
