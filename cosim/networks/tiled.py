@@ -16,9 +16,9 @@ from cosim.networks.layers.protocol import Activations, MatrixWeights, Plan
 from cosim.networks.network import BATCH, Network
 from cosim.networks.sampling import Reservoir
 from cosim.tiles.calibration import calibrated_together
-from cosim.tiles.hardware import Hardware, checked_fidelity
+from cosim.tiles.hardware import REST, Hardware, checked_fidelity
 from cosim.tiles.mapping import Layout, MappingConfig, MatrixUse
-from cosim.tiles.matrix import REST, TiledMatrix, matrix_layout
+from cosim.tiles.matrix import TiledMatrix, matrix_layout
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, largest
 

@@ -21,8 +21,8 @@ from cosim.costs.config import CostConfig
 from cosim.errors import CosimError, did_you_mean
 from cosim.networks.layers.protocol import Activations
 from cosim.tiles.config import Nonidealities, TileConfig
+from cosim.tiles.hardware import REST
 from cosim.tiles.mapping import MappingConfig
-from cosim.tiles.matrix import REST
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import ScalingConfig
 from cosim.units import format_si

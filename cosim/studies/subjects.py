@@ -27,7 +27,7 @@ from cosim.studies.judging import Judged, judge
 from cosim.studies.point_hardware import age, model_error_of, point_hardware
 from cosim.studies.settings import Settings
 from cosim.studies.tasks import Metric, Task, task_of
-from cosim.tiles.matrix import REST
+from cosim.tiles.hardware import REST
 from cosim.tiles.scaling import ScalingConfig
 
 

@@ -11,7 +11,7 @@ from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.recipes import shipped_model
 from cosim.devices import Device
-from cosim.errors import CosimError
+from cosim.errors import CosimError, did_you_mean
 from cosim.spice import SimulatorPool
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import Nonidealities, TileConfig
@@ -23,6 +23,9 @@ from cosim.validation import validated
 
 REST = "*"
 """In a mapping by names: all that it does not name."""
+
+FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
+"""Of all parts, or by their names."""
 
 # What a model's laws rest on: of another process, comparator or clock another model must be fitted.
 _CIRCUIT = ("process", "comparator", "ramp", "i_bias", "v_clp", "t_clock", "idle_word_lines")
@@ -144,3 +147,19 @@ def checked_fidelity(fidelity: Fidelity | str) -> Fidelity:
     except ValueError:
         allowed = [each.value for each in Fidelity]
         raise CosimError("there is no such fidelity", key="fidelity", value=fidelity, allowed=allowed) from None
+
+
+def chosen_fidelities(fidelity: FidelityChoice, names: list[str]) -> dict[str, Fidelity]:
+    """Of each part by its name; CosimError for a part that is not there, and for one without."""
+    if not isinstance(fidelity, Mapping):
+        return dict.fromkeys(names, checked_fidelity(fidelity))
+    for name in fidelity:
+        if name != REST and name not in names:
+            raise CosimError(f"there is no such part.{did_you_mean(name, names)}", key="fidelity", value=name,
+                             allowed=[*names, REST])  # fmt: skip
+    missing = [name for name in names if name not in fidelity]
+    if missing and REST not in fidelity:
+        raise CosimError(
+            "this part has no fidelity", key="fidelity", value=missing[0], allowed=f"'{REST}' for the rest"
+        )
+    return {name: checked_fidelity(fidelity.get(name, fidelity.get(REST, ""))) for name in names}

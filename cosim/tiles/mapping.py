@@ -12,7 +12,7 @@ u_d is what the cells of part d hold, in units of their window; the places are m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -254,3 +254,25 @@ class MatrixUse:
     def utilisation(self) -> float:
         """Share of the cells that is used."""
         return self.cells_used / self.cells_total
+
+
+def matrix_use(
+    name: str, layout: Layout, parts: Sequence[Part], function: str, vectors: int, offsets: int
+) -> MatrixUse:
+    """What the parts of a matrix take of the hardware, at so many input vectors an inference.
+
+    `function` is that of the converters; `offsets` are the outputs that get a digital offset besides.
+    """
+    tile, (rows, columns, digits) = layout.tile, layout.shape
+    lines, corrections = tile.lines_per_input, tile.bit_lines - tile.outputs
+    driven = sum(part.tile.inputs for part in parts)
+    bit_lines = sum(part.tile.outputs + corrections for part in parts)
+    additions = sum(part.tile.outputs * (1 + corrections) for part in parts) - layout.outputs + offsets
+    return MatrixUse(
+        name=name, inputs=layout.inputs, outputs=layout.outputs, row_blocks=rows, column_blocks=columns,
+        digits=digits, tiles=len(parts),
+        cells_used=sum(lines * part.tile.inputs * (part.tile.outputs + corrections) for part in parts),
+        cells_total=lines * tile.inputs * (tile.outputs + corrections) * len(parts), word_lines=lines * driven,
+        bit_lines=bit_lines, vectors=vectors, dac_conversions=vectors * driven,
+        conversions={function: vectors * bit_lines}, digital_additions=vectors * additions,
+    )  # fmt: skip

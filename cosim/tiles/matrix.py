@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,24 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from cosim.errors import CosimError, did_you_mean
+from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
 from cosim.tiles.calibration import calibrated, clipping
 from cosim.tiles.config import TileConfig
 from cosim.tiles.conversation import Conversation, hold
 from cosim.tiles.grid import Grid
 from cosim.tiles.grid_parts import GridPart, Packable, programmed_state, reason_against
-from cosim.tiles.hardware import REST, Hardware, checked_fidelity
-from cosim.tiles.mapping import Block, Layout, MappingConfig, MatrixUse, Part, layout_of
+from cosim.tiles.hardware import FidelityChoice, Hardware, chosen_fidelities
+from cosim.tiles.mapping import Block, Layout, MappingConfig, MatrixUse, Part, layout_of, matrix_use
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, checked_weights
 from cosim.tiles.spice import SpiceTile
-from cosim.tiles.trimming import gain_and_offset
+from cosim.tiles.trimming import gain_and_offset, has_room
 
 Array = NDArray[np.float64]
-
-FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
-
 
 Begun = tuple[dict[str, Array], dict[str, Conversation], SimulatorPool | None]
 """By the names of parts: what tiles gave, and the conversations of those in ngspice; their workers."""
@@ -61,7 +57,7 @@ class TiledMatrix:
         self.hardware, self.scales, self.function, self.name = hardware, scales, function, name
         self.mapping = mapping or MappingConfig()
         self.layout = matrix_layout(self.inputs, self.outputs, hardware, self.mapping, function, name)
-        chosen = _fidelities(fidelity, [block.name for block in self.layout])
+        chosen = chosen_fidelities(fidelity, [block.name for block in self.layout])
         shares = self._shares()
         ranges = scales.ranges(self.layout)
         self._as_made = [self._part(block, shares, ranges, chosen[block.name]) for block in self.layout]
@@ -177,7 +173,7 @@ class TiledMatrix:
         for number, part in enumerate(self._as_made):
             x = np.clip(scaled[:, part.rows], -1.0, 1.0)
             wanted = x @ part.weights
-            gain, offset = gain_and_offset(wanted, results[part.name], _has_room(wanted, x, part.config))
+            gain, offset = gain_and_offset(wanted, results[part.name], has_room(wanted, x, part.config))
             self.parts[number] = replace(part, scale=part.scale * gain)
             self.offset[part.columns] += part.scale * offset
 
@@ -274,21 +270,9 @@ class TiledMatrix:
 
     def use(self, vectors: int = 1) -> MatrixUse:
         """What the matrix takes of the hardware, at so many input vectors an inference; offsets of `trim` count."""
-        tile, (rows, columns, digits) = self.layout.tile, self.layout.shape
-        lines, corrections = tile.lines_per_input, tile.bit_lines - tile.outputs
-        driven = sum(part.tile.inputs for part in self.parts)
-        bit_lines = sum(part.tile.outputs + corrections for part in self.parts)
-        whole = lines * tile.inputs * (tile.outputs + corrections)
-        additions = sum(part.tile.outputs * (1 + corrections) for part in self.parts) - self.outputs
-        additions += int(np.count_nonzero(self.offset))
-        return MatrixUse(
-            name=self.name, inputs=self.inputs, outputs=self.outputs, row_blocks=rows, column_blocks=columns,
-            digits=digits, tiles=len(self.parts),
-            cells_used=sum(lines * part.tile.inputs * (part.tile.outputs + corrections) for part in self.parts),
-            cells_total=whole * len(self.parts), word_lines=lines * driven, bit_lines=bit_lines, vectors=vectors,
-            dac_conversions=vectors * driven, conversions=dict(Counter({self.function: vectors * bit_lines})),
-            digital_additions=vectors * additions,
-        )  # fmt: skip
+        return matrix_use(
+            self.name, self.layout, self.parts, self.function, vectors, int(np.count_nonzero(self.offset))
+        )
 
 
 def matrix_layout(
@@ -316,27 +300,3 @@ def matrix_layout(
             key="signs", value=signs, allowed="differential, or the function linear",
         )  # fmt: skip
     return layout_of(inputs, outputs, tile, mapping)
-
-
-def _has_room(wanted: Array, x: Array, config: TileConfig) -> NDArray[np.bool_]:
-    """Which results (batch, outputs) the converters have room for, a correction column's included.
-
-    One that saturates is not to bend the gain of all others.
-    """
-    pedestal = config.pedestal * x.sum(axis=1, keepdims=True)
-    return np.asarray((np.abs(wanted + pedestal) < 1.0) & (np.abs(pedestal) < 1.0))
-
-
-def _fidelities(fidelity: FidelityChoice, names: list[str]) -> dict[str, Fidelity]:
-    if not isinstance(fidelity, Mapping):
-        return dict.fromkeys(names, checked_fidelity(fidelity))
-    for name in fidelity:
-        if name != REST and name not in names:
-            raise CosimError(f"there is no such part.{did_you_mean(name, names)}", key="fidelity", value=name,
-                             allowed=[*names, REST])  # fmt: skip
-    missing = [name for name in names if name not in fidelity]
-    if missing and REST not in fidelity:
-        raise CosimError(
-            "this part has no fidelity", key="fidelity", value=missing[0], allowed=f"'{REST}' for the rest"
-        )
-    return {name: checked_fidelity(fidelity.get(name, fidelity.get(REST, ""))) for name in names}

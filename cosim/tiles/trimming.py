@@ -7,6 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.tiles.config import TileConfig
+
 Array = NDArray[np.float64]
 
 
@@ -24,3 +26,12 @@ def gain_and_offset(wanted: Array, measured: Array, counts: NDArray[np.bool_]) -
     together = (spread * (wanted - of_wanted)).sum(axis=0)
     gain = np.divide(together, variance, out=np.ones(len(variance)), where=variance > 0.0)
     return gain, of_wanted - gain * of_measured
+
+
+def has_room(wanted: Array, x: Array, config: TileConfig) -> NDArray[np.bool_]:
+    """Which results (batch, outputs) the converters have room for, a correction column's included.
+
+    One that saturates is not to bend the gain of all others.
+    """
+    pedestal = config.pedestal * x.sum(axis=1, keepdims=True)
+    return np.asarray((np.abs(wanted + pedestal) < 1.0) & (np.abs(pedestal) < 1.0))
