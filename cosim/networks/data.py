@@ -77,8 +77,8 @@ def batch_axis(node: Node) -> int | None:
     return axis
 
 
-def count_of(graph: Graph, data: Mapping[str, Any]) -> int:
-    """How many examples there are; CosimError when inputs do not agree."""
+def count_of(graph: Graph, data: Mapping[str, Any]) -> int | None:
+    """How many examples there are; None where no input counts them. CosimError when inputs do not agree."""
     found: int | None = None
     for node in graph.inputs:
         axis = batch_axis(node)
@@ -94,8 +94,6 @@ def count_of(graph: Graph, data: Mapping[str, Any]) -> int:
                 raise CosimError("inputs of different numbers of examples", key=node.name, value=shape[axis],
                                  allowed=str(found))  # fmt: skip
             found = shape[axis]
-    if found is None:
-        raise CosimError("none of the network's inputs counts examples", key=graph.name)
     return found
 
 

@@ -137,7 +137,7 @@ class Network:
         length = streams.shape[1]
         if length == 0:
             raise CosimError("a sequence without a single step", value=streams.shape)
-        rng = rng or np.random.default_rng(0)
+        rng = self._generator(self.matrices, rng)
         self._reset()
         with progress(label, -(-length // steps)) as advance:
             for first in range(0, length, steps):
@@ -163,13 +163,14 @@ class Network:
         keep: bool = True,
     ) -> Any:
         given = named(self.graph, data)
-        count = count_of(self.graph, given)
+        counted = count_of(self.graph, given)
+        count = 1 if counted is None else counted
         if batch is not None and batch < 1:
             raise CosimError("a piece has at least one example", key="batch", value=batch, allowed="1 or more")
         size = batch or max(count, 1)
-        rng = rng or np.random.default_rng(0)
         if count == 0:
-            return self._run(self.floats, given, slice(0, 0), rng)
+            return self._run(self.floats, given, slice(0, 0), np.random.default_rng(0))
+        rng = self._generator(matrices, rng)
         self._reset()
         joined = _Joined()
         with progress(label, -(-count // size)) as advance:
@@ -202,6 +203,11 @@ class Network:
             for key, number in run.digital.items():
                 self.digital[key] = self.digital.get(key, 0) + number
         return found
+
+    def _generator(self, matrices: Mapping[str, Matrix], rng: np.random.Generator | None) -> np.random.Generator:
+        """What noise is drawn from; where there is none, any will do."""
+        del matrices
+        return rng or np.random.default_rng(0)
 
     def _reset(self) -> None:
         self.counted, self.vectors, self.digital = 0, {}, {}

@@ -225,6 +225,14 @@ class TiledNetwork(Network):
             raise CosimError("the network is not programmed; call its program(rng) first")
         return super()._run(matrices, *arguments, **named)
 
+    def _generator(self, matrices: Mapping[str, Matrix], rng: np.random.Generator | None) -> np.random.Generator:
+        """What noise is drawn from; CosimError where there is noise and nothing to draw it from."""
+        on = self.hardware.nonidealities
+        behavioural = any(each is Fidelity.BEHAVIOURAL for parts in self.fidelity.values() for each in parts.values())
+        if rng is None and matrices is not self.floats and behavioural and (on.read_noise or on.adc_noise):
+            raise CosimError("noise needs something to be drawn from", key="rng", allowed="a numpy.random.Generator")
+        return super()._generator(matrices, rng)
+
     def _layer_of(self, matrix: str) -> Any:
         return next(layer for layer in self.layers.values() if matrix in layer.matrices)
 

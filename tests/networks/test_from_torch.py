@@ -195,31 +195,11 @@ def test_recurrent_layers_with_and_without_states(kind: str, batch_first: bool) 
 
 
 def test_a_single_sequence() -> None:
-    module = nn.LSTM(6, 10)
+    """Without a dimension of the batch, neither in PyTorch nor here."""
+    module, sequence = nn.LSTM(6, 10, 2), x(5, 6)
     with torch.no_grad():
-        expected = arrays(module(x_one := x(5, 6)))
-    graph = torch_graph(module, batch_axes={"sequence": None})
-    found = Network(graph)._run(Network(graph).floats, {"sequence": arrays(x_one), "state": None}, slice(None),
-                                np.random.default_rng(0))  # fmt: skip
-    close(found, expected)
-
-
-@pytest.mark.parametrize("pooling", ["last", "mean"])
-def test_classifier_of_either_pooling(pooling: str) -> None:
-    """The module and the graph of its arrays; the graph refuses a pooling that there is not."""
-    from cosim.networks.references import lstm_classifier
-    from cosim.training.modules import LstmClassifier
-
-    module = LstmClassifier(9, 12, 6, pooling=pooling).eval()
-    sequences = x(5, 11, 9)
-    same_as_torch(module, sequences)
-    weights = {name: array.numpy() for name, array in module.state_dict().items()}
-    with torch.no_grad():
-        expected = module(sequences).numpy()
-    found = Network(lstm_classifier(weights, {"pooling": pooling})).forward(sequences.numpy())
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    with pytest.raises(CosimError, match="pooling"):
-        lstm_classifier(weights, {"pooling": "first"})
+        expected = arrays(module(sequence))
+    close(Network(torch_graph(module, batch_axes={"sequence": None})).forward(arrays(sequence)), expected)
 
 
 def test_language_model() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.networks.data import Examples
 from cosim.networks.folding import batch_norm, folded
+from cosim.networks.from_torch import torch_graph
 from cosim.networks.graph import Graph, Node, Ref
 from cosim.networks.layers.conv import PIECE, Conv2d, pieces
 from cosim.networks.layers.linear import Linear
@@ -157,6 +158,12 @@ def test_sizes_among_the_outputs_are_not_joined() -> None:
     assert Network(graph).forward(np.zeros((6, 3), np.float32)) == 6
     with pytest.raises(CosimError, match="cannot be joined"):
         Network(graph).forward(np.zeros((6, 3), np.float32), batch=2)
+
+
+def test_without_pytorch_the_cure_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CosimError, match=r"pip install 'cosim\[train\]'"):
+        torch_graph(None)  # type: ignore[arg-type]
 
 
 def test_state_is_carried_from_piece_to_piece() -> None:

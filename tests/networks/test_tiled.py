@@ -183,6 +183,8 @@ def test_noise_is_drawn_from_the_generator() -> None:
     same = [network.forward(SEQUENCES, np.random.default_rng(5)) for _ in range(2)]
     np.testing.assert_array_equal(*same)
     assert not np.array_equal(same[0], network.forward(SEQUENCES, np.random.default_rng(6)))
+    with pytest.raises(CosimError, match="noise needs"):
+        network.forward(SEQUENCES)
 
 
 def test_use_counts_what_is_done() -> None:
