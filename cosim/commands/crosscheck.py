@@ -33,6 +33,7 @@ class Request:
     use_cache: bool
     output: Path | None
     error: Path | None
+    decks: Path | None
     as_json: bool
 
 
@@ -45,6 +46,8 @@ def crosscheck(request: Request) -> None:
     for path, key in ((request.output, "--output"), (request.error, "--error")):
         if path is not None:
             check_writable(path, key=key)
+    if request.decks is not None:
+        check_writable(request.decks, key="--decks", folder=True)
     started = time.perf_counter()
     report, error = _run(request)
     report["seconds"] = time.perf_counter() - started
@@ -63,6 +66,7 @@ def crosscheck(request: Request) -> None:
 def _run(request: Request) -> tuple[dict[str, Any], Any]:
     from cosim.networks.tiled import TiledNetwork
     from cosim.spice import SimulatorPool
+    from cosim.spice.recording import RecordingPool
     from cosim.studies.crosscheck import check_layer, layer_and_network, parts_of, whole_examples
     from cosim.studies.crosscheck_summary import accuracy_of, summary_of, whole_of
     from cosim.studies.tasks import task_of
@@ -71,7 +75,9 @@ def _run(request: Request) -> tuple[dict[str, Any], Any]:
     network = TiledNetwork(graph, _hardware(request))
     parts_of(network, request.layer)  # a wrong name is told before anything is loaded or simulated
     label = None if request.as_json else request.layer
-    with SimulatorPool(request.workers, use_cache=request.use_cache) as pool:
+    with SimulatorPool(request.workers, use_cache=request.use_cache) as workers:
+        # What records the decks hands everything else on to the pool.
+        pool: Any = workers if request.decks is None else RecordingPool(workers, request.decks)
         task = task_of(reference, examples=request.examples, seed=request.seed)
         network.calibrate(task.calibration)
         check = check_layer(

@@ -32,6 +32,7 @@ def crosscheck(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Simulate again what is in the cache.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Report to write (JSON).")] = None,
     error: Annotated[Path | None, typer.Option(help="Model-form error to write (JSON).")] = None,
+    decks: Annotated[Path | None, typer.Option(help="Folder to write every deck into.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """A layer's real activations in ngspice and in the models: codes, residuals, and what they cost in accuracy."""
@@ -56,6 +57,7 @@ def crosscheck(
             not no_cache,
             output,
             error,
+            decks,
             as_json,
         )
     )

@@ -30,12 +30,16 @@ def report(path: Path, output: Path | None, as_json: bool) -> None:
 def write(view: View, place: Path) -> Path:
     """The page of what is finished, in the folder `place`."""
     from cosim.reports.study_analysis import analyse
+    from cosim.reports.study_crosschecks import crosschecks_of
     from cosim.reports.study_models import model_cards
     from cosim.reports.study_page import Extras, write_study_report
 
     data = study_data_of(view)
+    checks, notes = crosschecks_of(view.folder.path)
     extras = Extras(
         heads=view.found,
+        checks=checks,
+        check_notes=notes,
         cards=model_cards(data.sources, (view.folder.path, view.folder.path.parent)),
         csv=_csv(view),
     )

@@ -67,7 +67,16 @@ def _card(block: str, name: str, sha256: str, folders: Iterable[Path]) -> ModelC
         sha256,
         form=file.form,
         errors=errors,
-        parameters=plain["parameters"],
+        parameters={name: _over_conditions(entry, file) for name, entry in plain["parameters"].items()},
         data=file.provenance.get("data_set") or {},
         device=file.provenance.get("device") or {},
     )
+
+
+def _over_conditions(entry: dict[str, Any], file: ModelFile) -> dict[str, Any]:
+    """A parameter as it is printed: coefficients over corners, temperature and supply are no values of it."""
+    conditions = file.settings.get("conditions") or {}
+    many = len(conditions.get("terms", ())) * len(conditions.get("corners", ())) > 1
+    if many and isinstance(entry["value"], list):
+        return {**entry, "value": "coefficients over the conditions", "interval": None}
+    return entry

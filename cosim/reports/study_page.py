@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosim.reports.plots.study_agreement import agreement_plot
 from cosim.reports.plots.study_front import cost_plot, front_plot
 from cosim.reports.plots.study_indices import indices_plot
 from cosim.reports.plots.study_map import map_plot
@@ -16,6 +17,7 @@ from cosim.reports.plots.study_rungs import ladder_plot, list_plot, sorted_rungs
 from cosim.reports.plots.study_sweep import error_plot, loss_plot, sweep_plots
 from cosim.reports.rendering import Book, render, write_page
 from cosim.reports.study_analysis import Analysis
+from cosim.reports.study_crosschecks import MOST_HASHES, Crosscheck
 from cosim.reports.study_data import StudyData, shared_settings
 from cosim.reports.study_downloads import Download, download
 from cosim.reports.study_models import ModelCard
@@ -35,13 +37,15 @@ class Extras:
     Attributes
     ----------
     heads: of each point's file, in the order of the points; None where it is not finished.
-    cards: of the fitted models.
+    cards: of the fitted models. checks: against ngspice, and notes on files that are none.
     command: that makes the same results. study_name: of the study's file.
     csv: the results as CSV.
     """
 
     heads: Sequence[Summary | None]
     cards: Sequence[ModelCard] = ()
+    checks: Sequence[Crosscheck] = ()
+    check_notes: Sequence[str] = ()
     command: str = "cosim study run study.toml"
     study_name: str = "study.toml"
     csv: bytes = b""
@@ -59,6 +63,7 @@ def write_study_report(data: StudyData, analysis: Analysis, extras: Extras, fold
             "results": book.figures(_result_plots(data, analysis)),
             "uncertainty": book.figures(_some(error_plot(data) if data.method not in ("ladder", "list") else None)),
             "costs": book.figures(_some(cost_plot(data) if data.method != "pareto" else None)),
+            "agreement": book.figures(_some(agreement_plot([each.found for each in extras.checks]))),
         }
     html = render(
         "study.html.j2",
@@ -73,6 +78,7 @@ def write_study_report(data: StudyData, analysis: Analysis, extras: Extras, fold
         constants=constant_measures(data),
         problems=problems_of(data, extras.heads),
         shared=[(name, _written(value)) for name, value in shared_settings(data.content)],
+        most_hashes=MOST_HASHES,
         downloads=_downloads(data, extras),
         rungs=sorted_rungs(data, analysis.losses) if data.method == "ladder" else [],
         seconds=sum(head.seconds for head in extras.heads if head is not None and math.isfinite(head.seconds)),

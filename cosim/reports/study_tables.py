@@ -58,7 +58,7 @@ def points_table(data: StudyData, analysis: Analysis) -> Table:
         if errors:
             cells += [score.error(row.figures.get(name, math.nan)) for name in ("chip_spread", *errors)]
         if _any(data, "loss"):
-            cells.append(significant(row.figures.get("loss", math.nan), 4))
+            cells.append(significant(row.figures.get("loss", math.nan)))
         cells += [measure_text(data, name, row.figures.get(name, math.nan)) for name in measures]
         rows.append(tuple(cells))
     return Table(tuple(heads), tuple(rows), max(0, len(data.rows) - MOST_ROWS))

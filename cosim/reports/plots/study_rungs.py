@@ -32,7 +32,7 @@ def ladder_plot(data: StudyData, costs: Mapping[int, Estimate]) -> Plot:
     if costs:
         score = data.score
         figure, axes = new_panel("(b) Cost", f"{score.name} {score.worse} [{score.difference_unit}]", "",
-                                 height=_height(rows))  # fmt: skip
+                                 height=height_of(len(rows)))  # fmt: skip
         label: str | None = "95 % interval, paired"
         for place, row in enumerate(rows):
             if row.number in costs and row.label != "none":
@@ -43,7 +43,7 @@ def ladder_plot(data: StudyData, costs: Mapping[int, Estimate]) -> Plot:
                               mew=0.5, elinewidth=1.3, capsize=3, label=label)  # fmt: skip
                 label = None
         axes.axvline(0, color=MUTED, lw=0.9)
-        _names(axes, [data.called(row) for row in rows])
+        name_lines(axes, [data.called(row) for row in rows])
         add_legend(figure, 2)
         panels.append(Panel("study_ladder_cost", figure, f"Change of the {score.name} with each non-ideality alone"))
         caption += (
@@ -78,7 +78,7 @@ def sorted_rungs(data: StudyData, costs: Mapping[int, Estimate]) -> list[Row]:
 
 def _scores(data: StudyData, rows: Sequence[Row], title: str, name: str) -> Panel:
     score = data.score
-    figure, axes = new_panel(title, score_label(score), "", height=_height(rows))
+    figure, axes = new_panel(title, score_label(score), "", height=height_of(len(rows)))
     labels = {"bar": "95 % interval", "spread": "± 1 sd, chip to chip"}
     for place, row in enumerate(rows):
         if not math.isfinite(row.score):
@@ -90,7 +90,7 @@ def _scores(data: StudyData, rows: Sequence[Row], title: str, name: str) -> Pane
         colour, marker = _form(row)
         axes.errorbar(score.factor * row.score, place, xerr=reach(row, score), fmt=marker, color=colour, ms=5,
                       mec=PAPER, mew=0.5, elinewidth=1.3, capsize=3, label=labels.pop("bar", ""))  # fmt: skip
-    _names(axes, [data.called(row) for row in rows])
+    name_lines(axes, [data.called(row) for row in rows])
     add_legend(figure, 2)
     alt = "; ".join(f"{data.called(row)}: {score.text(row.score)}" for row in rows if math.isfinite(row.score))
     return Panel(name, figure, f"{score.name.capitalize()} with its interval. {alt}")
@@ -100,11 +100,13 @@ def _form(row: Row) -> tuple[str, str]:
     return {"none": (INK, "D"), "all": (ORANGE, "s")}.get(row.label, (BLUE, "o"))
 
 
-def _height(rows: Sequence[Row]) -> float:
-    return 0.4 * len(rows) + 1.2
+def height_of(lines: int) -> float:
+    """Of a panel with so many lines [in]."""
+    return 0.4 * lines + 1.2
 
 
-def _names(axes: Axes, names: Sequence[str]) -> None:
+def name_lines(axes: Axes, names: Sequence[str]) -> None:
+    """A name beside each line, the first on top."""
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(False, axis="y")
