@@ -36,8 +36,11 @@ def test_a_gate_in_ngspice(cosim, tmp_path: Path) -> None:  # type: ignore[no-un
     assert set(accuracy["injected"]) == {"layer", "network"}
     error = load_model_error("error.json")
     assert error.numbers == {name: accuracy["model_form_error"][name] for name in error.numbers}
-    code, printed, _ = cosim("crosscheck", "digits_lstm", "--layer", "lstm.l0.g", *SMALL)
+    code, printed, _ = cosim("crosscheck", "digits_lstm", "--layer", "lstm.l0.g", *SMALL, "--decks", "decks")
     assert code == 0
+    assert sorted(each.name for each in Path("decks").iterdir()) == [
+        f"{key[:16]}.cir" for key in report["decks"]["keys"]
+    ]
     assert "digits_lstm, lstm.l0.g: 1 vectors" in printed
     assert "0 simulated, 3 from the store of results" in printed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from cosim.commands.study import View, open_view
 from cosim.studies.evaluation import Job, Outcome, failed
 from cosim.studies.execution import begin, run_study
 from cosim.studies.specification import parse_specification
+from cosim.studies.tasks import Metric
 
-Shares = Callable[[Mapping[str, Any]], float]
 SAMPLES = 200
 
 HEAD = """schema = "cosim.study/1"
@@ -105,15 +105,13 @@ def share_right(values: Mapping[str, Any]) -> float:
 class MadeUp:
     """A workplace whose outcomes are drawn: chips and samples have their own shares, the same at all points.
 
-    broken: numbers of the points that fail. warned: that warn.
+    broken: numbers of the points that fail. warned: that warn. metric: bits are few where answers are right.
     """
 
     workers = 1
 
-    def __init__(
-        self, shares: Shares = share_right, broken: tuple[int, ...] = (), warned: tuple[int, ...] = ()
-    ) -> None:
-        self._shares, self._broken, self._warned = shares, broken, warned
+    def __init__(self, broken: tuple[int, ...] = (), warned: tuple[int, ...] = (), metric: Metric = "accuracy") -> None:
+        self._broken, self._warned, self._metric = broken, warned, metric
         self._jobs: list[Job] = []
         self._count = 0
 
@@ -130,9 +128,11 @@ class MadeUp:
             rng = np.random.default_rng(7)
             shape = (job.counts.chips, job.counts.noise_samples, SAMPLES)
             hard = 0.15 * rng.random(SAMPLES) + 0.03 * rng.standard_normal((job.counts.chips, 1, 1))
-            scores = (rng.random(shape) < self._shares(job.values) - hard + 0.07).astype(float)
+            scores = (rng.random(shape) < share_right(job.values) - hard + 0.07).astype(float)
+            if self._metric == "bits_per_symbol":
+                scores = 1.4 + rng.random(shape) * (1.2 - scores.mean())
             yield Outcome(
-                job.key, "accuracy", scores, np.ones(SAMPLES), np.full(shape[:2], 0.1 + (1 - scores.mean())),
+                job.key, self._metric, scores, np.ones(SAMPLES), np.full(shape[:2], 0.1 + (1 - scores.mean())),
                 {"cells": 10496.0, "energy": 1e-9 * 2.0 ** job.values.get("tile.adc.bits", 5), "clipped": 0.0123},
                 warnings={"OutsideDomainWarning: V_read <is> low": 3} if number in self._warned else {}, seconds=1.5,
             )  # fmt: skip

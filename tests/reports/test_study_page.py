@@ -6,6 +6,7 @@ import json
 import math
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 
 from cosim.commands.study import View
 from cosim.commands.study_report import study_data_of, write
-from cosim.reports.study_analysis import analyse
+from cosim.reports.study_analysis import Analysis, analyse
 from cosim.reports.study_downloads import archive, download
+from cosim.reports.study_page import Extras, write_study_report
 from cosim.reports.study_summary import answer, question, stated_range
 
 from .browser import BROWSER, REASON, Browser
@@ -288,3 +290,45 @@ def test_an_archive_says_what_had_no_room() -> None:
     assert packed.left_out == ("d.cir", "e.cir")
     assert archive("decks.zip", files) == archive("decks.zip", dict(reversed(files.items())))
     assert download("a", bytes(2_000_000)) is None
+
+
+def test_a_search_and_its_front_in_a_browser(browser: Browser, views: dict[str, View], tmp_path: Path) -> None:
+    """The page of a search, whose points come from a hypercube here: optuna is not needed to look at a front."""
+    view = views["cube"]
+    data = study_data_of(view)
+    sweep = {**data.content["sweep"], "method": "pareto", "objectives": {"accuracy": "max", "energy": "min"}}
+    data = replace(data, method="pareto", content={**data.content, "sweep": sweep})
+    found = analyse(data, view.outcome)
+    for number in found.front:
+        mine = data.rows[number]
+        beaten = [
+            row for row in data.rows if row.score >= mine.score and row.figures["energy"] < mine.figures["energy"]
+        ]
+        assert beaten == []
+    page = write_study_report(data, found, Extras(heads=view.found), tmp_path)
+    text = spaced(Page(page).text)
+    assert "Pareto front" in text and "beaten by no other in all objectives" in text
+    assert [look(browser, page, *each)["wrong"] for each in VIEWS] == [[]] * len(VIEWS)
+
+
+def test_sobol_indices_in_a_browser(browser: Browser, views: dict[str, View], tmp_path: Path) -> None:
+    view = views["cube"]
+    data = replace(study_data_of(view), method="sobol")
+    indices = [
+        {"name": each.name, "first": 0.1 * place, "first_half": 0.05, "total": 0.15 * place, "total_half": 0.06}
+        for place, each in enumerate(data.settings)
+    ]
+    page = write_study_report(data, Analysis(indices=indices), Extras(heads=view.found), tmp_path)
+    text, most = spaced(Page(page).text), indices[-1]
+    assert f"varies most with {most['name']}: its total index is 0.60 ± 0.06" in text
+    assert [look(browser, page, *each)["wrong"] for each in VIEWS] == [[]] * len(VIEWS)
+
+
+def test_bits_per_symbol_are_bits(browser: Browser, tmp_path: Path) -> None:
+    view = made_up_study(tmp_path, TEXTS["grid"], MadeUp(metric="bits_per_symbol"))
+    page = write(view, view.folder.path)
+    data, text = study_data_of(view), spaced(Page(page).text)
+    assert data.best is not None and data.best.score == min(row.score for row in data.rows)
+    assert f"{data.best.score:.3f} bit" in text
+    assert "bits per symbol [bit]" in page.read_text(encoding="utf-8")
+    assert [look(browser, page, *each)["wrong"] for each in VIEWS] == [[]] * len(VIEWS)
