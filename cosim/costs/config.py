@@ -29,6 +29,9 @@ class CostConfig(BlockConfig):
     cycles: int = Field(8, ge=1, le=10_000, description="cycles of a processor for one activation (N)")
     word_bits: int = Field(16, ge=2, le=64, description="bits of the processors' numbers, e.g. of an LSTM's cell")
     sar_share: int = Field(8, ge=1, le=512, description="columns that one SAR ADC converts in turn")
+    sar_energy: Literal["fit", "circuit"] = Field(
+        "fit", description="energy and clock of a SAR: NeuroSim's fits, or this project's own SAR ADC as simulated"
+    )
     amplifier_current: Ampere | None = Field(
         None, ge=0, le=0.1, description="supply current at rest of each integrator; None: of ota_two_stage"
     )

@@ -69,7 +69,7 @@ def regrouped(name: str, groups: Mapping[str, Sequence[Term]], how: str = "") ->
 
 @dataclass(frozen=True)
 class PrintedTerm:
-    """A term as it is printed: a whole number of units of the last place, totals the sum of what is printed below."""
+    """A term as it is printed: a whole number of units of the last place, a total the sum of what is printed below."""
 
     name: str
     ticks: int
@@ -96,11 +96,11 @@ _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3:
 
 
 def printed(term: Term, unit: str) -> Printed:
-    """Round the leaves to one last place and add up what is printed.
+    """Round all amounts to one last place so that every printed total is exactly the sum of the terms below it.
 
-    So every printed total is exactly the sum of the printed terms below it, and differs from the exact value by at
-    most half of the last place for each leaf. `unit`: of the values, a plain one ("J", "s"), or "m²" whose prefixes
-    are squared.
+    The whole is rounded as ever. Below, what rounding the terms of a total leaves goes to those that it moves least, so
+    an amount is off by less than one and a half of the last place for each level above it. `unit`: of the values, a
+    plain one ("J", "s"), or "m²" whose prefixes are squared.
     """
     size = abs(term.value)
     exponent = math.floor(math.log10(size)) if size > 0.0 else 0
@@ -110,14 +110,27 @@ def printed(term: Term, unit: str) -> Printed:
         scale = min(max(3 * (exponent // 3), min(_PREFIXES)), max(_PREFIXES))
         shown = _PREFIXES[scale] + unit
     decimals = max(DIGITS - 1 - (exponent - scale), 0)
+    places = 10.0 ** (decimals - scale)  # a power of ten is exact, the fraction 10^(scale - decimals) is not
 
-    def of(each: Term) -> PrintedTerm:
-        below = tuple(of(term) for term in each.terms)
-        # 10^(decimals - scale) is exact as a power, where 10^-scale is not as a fraction
-        ticks = sum(term.ticks for term in below) if below else round(each.amount * 10.0 ** (decimals - scale))
+    def of(each: Term, ticks: int) -> PrintedTerm:
+        shares = apportioned(ticks, [below.value * places for below in each.terms])
+        below = tuple(of(*pair) for pair in zip(each.terms, shares, strict=True))
         return PrintedTerm(each.name, ticks, each.how, each.source, below)
 
-    return Printed(of(term), shown, decimals)
+    return Printed(of(term, round(term.value * places)), shown, decimals)
+
+
+def apportioned(whole: int, parts: Sequence[float]) -> list[int]:
+    """Whole numbers near `parts` that add up to `whole`, each moved as little as may be."""
+    rounded = [round(part) for part in parts]
+    left = whole - sum(rounded)
+    while left and parts:
+        step = 1 if left > 0 else -1
+        nearest = sorted(range(len(parts)), key=lambda n: step * (rounded[n] - parts[n]))
+        for n in nearest[: abs(left)]:
+            rounded[n] += step
+        left = whole - sum(rounded)
+    return rounded
 
 
 def lines_of(content: Printed, depth: int | None = None, notes: bool = True) -> list[str]:

@@ -13,7 +13,7 @@ from cosim.blocks.ramp_adc.chips import Chip, nominal_chip
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.costs.comparators import ComparatorPower, comparator_power
 from cosim.costs.config import CostConfig
-from cosim.costs.constants import shown
+from cosim.costs.constants import constant, counted, shown
 from cosim.costs.digital import counter_energy
 from cosim.costs.operation import (
     TileCircuit,
@@ -26,10 +26,10 @@ from cosim.costs.operation import (
     seen_by_columns,
     seen_by_rows,
 )
-from cosim.costs.sar import SOURCE, conversion_energy, fit_node
+from cosim.costs.sar import SOURCE, circuit_energies, circuit_of, conversion_energy, fit_node
 from cosim.costs.scaling import factor, nearest_node
 from cosim.costs.terms import Term, total
-from cosim.costs.timing import OperationTimes, ramp_times, sar_times
+from cosim.costs.timing import SAR_CLOCK, OperationTimes, ramp_times, sar_times
 from cosim.costs.work import TileWork
 from cosim.resources import shipped
 from cosim.units import format_si
@@ -80,8 +80,7 @@ def _setting(tile: str, account: str, work: TileWork, config: CostConfig) -> Til
     converting = adc if config.converter == "nl-ramp" else linear(adc)
     chip = nominal_chip(converting)
     if config.converter == "sar":
-        node = config.node_of(adc.process)
-        times = sar_times(adc.bits, config.sar_share, circuit.pulse, factor("delay", fit_node(node), node))
+        times = sar_times(circuit.pulse, _sar_conversion(adc, config), config.sar_share)
     else:
         cells = len(chip.bias) if config.converter == "nl-ramp" else 0
         times = ramp_times(converting, cells, circuit.pulse)
@@ -224,11 +223,44 @@ def _ramp_dac(work: TileWork, setting: TileSetting) -> Term:
     )
 
 
+def _sar_conversion(adc: RampAdcConfig, config: CostConfig) -> float:
+    """Time of one conversion [s]: bits + 1 periods of 1 ns at the fits' nodes, or the own circuit's bits + 2."""
+    if config.sar_energy == "circuit":
+        return circuit_of(adc.bits, adc.process).t_conversion
+    node = config.node_of(adc.process)
+    return (adc.bits + 1) * SAR_CLOCK * factor("delay", fit_node(node), node)
+
+
 def _sar(work: TileWork, config: CostConfig, setting: TileSetting) -> Term:
+    if config.sar_energy == "circuit":
+        return _own_sar(work, config, setting)
     adc, node = setting.adc, setting.node
-    column = float(np.mean(seen_by_columns(work.cells, setting.circuit)[:, : work.converted].sum(axis=0)))
+    seen = seen_by_columns(work.cells, setting.circuit)[:, : work.converted]
+    column = float(np.mean(seen.sum(axis=0)))
     each = conversion_energy(work.config.adc.bits, node, 1.0 / column, adc.v_read, adc.temperature)
     conversions = work.operations * work.converted
     moved = "" if fit_node(node) == node else f", scaled from {fit_node(node)} nm"
     how = f"{conversions:.10g} conversions x {format_si(each, 'J')} at R_col {format_si(1.0 / column, 'ohm')}"
     return Term("SAR ADCs", conversions * each, how, SOURCE + moved)
+
+
+def _own_sar(work: TileWork, config: CostConfig, setting: TileSetting) -> Term:
+    own, power = circuit_of(work.config.adc.bits, setting.adc.process), setting.power
+    references, comparator = circuit_energies(own, power, setting.adc.v_clp)
+    conversions = work.operations * work.converted
+    flip_flop, bits = constant("flip_flop"), own.bits
+    bias = power.bias * setting.times.levels
+    return total(
+        "SAR ADCs",
+        [
+            counted("references", conversions, "conversions", references, "J", "mean switching energy of the array"),
+            counted("comparators", conversions, f"conversions of {format_si(own.t_conversion, 's')}", comparator, "J",
+                    power.source),
+            Term("bias generator", work.operations * bias,
+                 f"{work.operations:.10g} x {shown(power.bias, 'W')} x {format_si(setting.times.levels, 's')}",
+                 power.source),
+            counted("logic", conversions * bits * (bits + 3), "clocked bits of sequencer and code",
+                    flip_flop.at(setting.node), "J", flip_flop.told(setting.node)),
+        ],
+        "the own SAR ADC",
+    )  # fmt: skip

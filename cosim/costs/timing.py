@@ -2,9 +2,9 @@
 
     reset | input pulses | settling | conversion
 
-A ramp's conversion is a reset and a settling period, one for each bias cell and one for each threshold (of which there
-are 2^bits - 1 for a rising function). Phases follow one another; the converter's reset lies before the hold, as in the
-macro. A SAR's conversion is bits + 1 clocks, `share` columns one after another.
+A ramp's conversion is a reset, a clock period for each bias cell and one for each threshold (of which there are
+2^bits - 1 for a rising function). Phases follow one another; the converter's reset lies before the hold, as in the
+macro. SAR ADCs convert their columns one after another.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OperationTimes:
     reset: of the integrators.
     inputs: longest input pulse.
     settling: until the bit lines are cut off and the conversion begins.
-    bias: bias cells, and the period in which the ramp settles at its first level.
+    bias: one clock period for each bias cell.
     levels: one clock period for each threshold; of a SAR all of its conversion.
     """
 
@@ -53,11 +53,11 @@ def ramp_times(adc: RampAdcConfig, bias_cells: int, pulse: float) -> OperationTi
     """
     conversion = timeline(adc, bias_cells)
     levels = adc.thresholds * adc.t_clock
-    bias = conversion.end - adc.t_clock - levels  # the converter's own reset lies before the hold
-    return OperationTimes(RESET_END, pulse, SETTLING + 5 * EDGE, bias, levels)
+    edges = conversion.end - float(conversion.edges[-1]) + 5 * EDGE  # around hold and last sample
+    # The converter's own reset lies before the hold.
+    return OperationTimes(RESET_END, pulse, SETTLING + edges, bias_cells * adc.t_clock, levels)
 
 
-def sar_times(bits: int, share: int, pulse: float, slower: float = 1.0) -> OperationTimes:
-    """With SAR ADCs, each for `share` columns in turn; `slower`: factor on their clock period."""
-    conversion = share * (bits + 1) * SAR_CLOCK * slower
-    return OperationTimes(RESET_END, pulse, SETTLING + 5 * EDGE, 0.0, conversion)
+def sar_times(pulse: float, conversion: float, share: int) -> OperationTimes:
+    """With SAR ADCs whose conversion takes so long [s], each for `share` columns in turn."""
+    return OperationTimes(RESET_END, pulse, SETTLING + 5 * EDGE, 0.0, share * conversion)

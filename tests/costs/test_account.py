@@ -47,9 +47,12 @@ def check_sums(term: Term) -> None:
         check_sums(each)
 
 
-@pytest.mark.parametrize("converter", ["nl-ramp", "ramp", "sar"])
-def test_every_total_is_the_sum_of_its_terms(converter: str) -> None:
-    cost = network_cost([lstm()], CostConfig(converter=converter))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "settings", [{"converter": "nl-ramp"}, {"converter": "ramp"}, {"converter": "sar"},
+                 {"converter": "sar", "sar_energy": "circuit"}],
+)  # fmt: skip
+def test_every_total_is_the_sum_of_its_terms(settings: dict[str, str]) -> None:
+    cost = network_cost([lstm()], CostConfig(**settings))  # type: ignore[arg-type]
     for tree in (cost.energy, cost.energy_by_part, cost.latency, cost.area):
         check_sums(tree)
         assert tree.value > 0
@@ -121,6 +124,27 @@ def test_latency_of_steps_and_passes() -> None:
     slowest = max(setting_of(each, CostConfig(processors=2, cycles=4, node=45)).times.total for each in lstm().tiles)
     assert slowest >= times.total
     assert cost.latency.value == pytest.approx(STEPS * slowest + digital, rel=1e-12)
+
+
+def test_conversions_of_a_sar_take_turns() -> None:
+    def conversion(**settings: object) -> float:
+        config = CostConfig(converter="sar", **settings)  # type: ignore[arg-type]
+        return setting_of(tile(), config).times.levels
+
+    assert conversion(node=65) == pytest.approx(8 * 6e-9, rel=1e-12)  # 5 bits, eight columns, 1 ns a bit
+    assert conversion(node=65, sar_share=1) == pytest.approx(6e-9, rel=1e-12)
+    assert conversion(node=130) == pytest.approx(2 * 8 * 6e-9, rel=1e-12)
+    assert conversion(sar_energy="circuit") == pytest.approx(8 * 7 * 20e-9, rel=1e-12)
+
+
+def test_the_own_sar_by_its_parts() -> None:
+    energy = tile_energy(tile(operations=1), CostConfig(converter="sar", sar_energy="circuit"))
+    parts = {leaf.name: leaf.value for term in energy.terms if term.name == "SAR ADCs" for leaf in term.terms}
+    assert set(parts) == {"references", "comparators", "bias generator", "logic"}
+    # c_unit V_ref^2 sum 2^(b - 2 i) (2^i - 1) of 5 bits at 10 fF and 0.54 V
+    mean = sum(2.0 ** (5 - 2 * i) * (2**i - 1) for i in range(1, 6)) * 10e-15 * 0.54**2
+    assert parts["references"] == pytest.approx(HIDDEN * mean, rel=1e-9)
+    assert parts["bias generator"] == pytest.approx(72e-6 * 8 * 140e-9, rel=1e-3)
 
 
 def test_more_bits_of_a_ramp_take_twice_the_clocks() -> None:

@@ -2,9 +2,13 @@
 
 import pytest
 
-from cosim.costs.sar import FITS, conversion_energy, fit_node
+from cosim.blocks.ramp_adc.config import RampAdcConfig
+from cosim.blocks.sar_adc.characterisation import characterise
+from cosim.costs.comparators import comparator_power
+from cosim.costs.sar import FITS, circuit_energies, circuit_of, conversion_energy, fit_node
 from cosim.costs.scaling import factor
 from cosim.errors import CosimError
+from cosim.spice import SimulatorPool
 
 # Column of 10 kohm at 0.5 V, 300 K: node -> energies at 4, 5, 6, 8 bits [fJ], rounded to one.
 EXAMPLES = {32: (99, 124, 152, 214), 14: (49, 61, 75, 104), 65: (229, 292, 362, 518)}
@@ -47,3 +51,20 @@ def test_between_the_fits_the_energy_is_scaled() -> None:
 def test_bad_input(arguments: tuple[int, int, float], words: str) -> None:
     with pytest.raises(CosimError, match=words):
         conversion_energy(*arguments)
+
+
+@pytest.mark.slow
+def test_the_own_circuit_beside_ngspice(pool: SimulatorPool) -> None:
+    """Mean over all codes of the nominal chip; the comparator's own switching, 8 % of it, is left out."""
+    config = circuit_of(5, "generic180")
+    data = characterise(config, chips=0, pool=pool, show_progress=False)
+    adc = RampAdcConfig()
+    references, comparator = circuit_energies(config, comparator_power(adc), adc.v_clp)
+    assert references == pytest.approx(float(data["reference_energy"].mean()), rel=0.03)
+    assert comparator == pytest.approx(float(data["comparator_energy"].mean()), rel=0.1)
+    assert float(data["t_conversion"]) == config.t_conversion
+
+
+def test_the_own_circuit_has_its_limits() -> None:
+    with pytest.raises(CosimError, match="bits"):
+        circuit_of(2, "generic180")

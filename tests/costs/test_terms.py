@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.costs.terms import DIGITS, PrintedTerm, Term, lines_of, printed, scaled, total
+from cosim.costs.terms import DIGITS, PrintedTerm, Term, apportioned, lines_of, printed, scaled, total
 
 LEAVES = st.builds(Term, st.just("leaf"), st.floats(0, 1e3).map(lambda value: value * 1e-12))
 TREES = st.recursive(
@@ -37,10 +37,22 @@ def test_printed_totals_are_exactly_the_sums_of_printed_terms(tree: Term) -> Non
 
     check(shown.root)
     prefix = {"a": -18, "f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "": 0}[shown.unit[:-1]]
-    value = float(shown.text(shown.root.ticks)) * 10.0**prefix
-    leaves = sum(1 for _ in tree.leaves())
     place = 10.0 ** (prefix - shown.decimals)
-    assert abs(value - tree.value) <= leaves * 0.5 * place * (1 + 1e-6) + 1e-15 * tree.value
+
+    def compare(term: PrintedTerm, exact: Term, level: int) -> None:
+        allowed = (0.5 + 1.5 * level) * place * (1 + 1e-6) + 1e-15 * exact.value
+        assert abs(float(shown.text(term.ticks)) * 10.0**prefix - exact.value) <= allowed
+        for below, other in zip(term.terms, exact.terms, strict=True):
+            compare(below, other, level + 1)
+
+    compare(shown.root, tree, 0)
+
+
+def test_what_rounding_leaves_goes_where_it_moves_least() -> None:
+    assert apportioned(10, [3.3, 3.3, 3.4]) == [3, 3, 4]
+    assert apportioned(2, [0.5, 0.4, 0.9]) == [1, 0, 1]
+    assert apportioned(7, [1.0, 1.0]) == [4, 3]  # a total that its terms do not make is made by all alike
+    assert apportioned(0, []) == []
 
 
 def test_lines_hold_amount_unit_share_and_derivation() -> None:
