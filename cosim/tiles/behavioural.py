@@ -121,10 +121,15 @@ class BehaviouralTile:
     def program(self, weights: Array, rng: np.random.Generator) -> None:
         """Write a chip: all static variations are drawn, whether they are switched on or not.
 
-        So the same `rng` gives the same chip whatever the switches, and settings can be compared on it.
+        So the same `rng` gives the same chip whatever the switches, and settings can be compared on it. Only what a
+        compensated tile makes up for is left out where there is nothing to make up for.
         """
         for_error = None if self.model_error is None else error_rng(rng)
-        self.load(draw_tile_chip(weights, self.config, rng, model=self.model, device=self.device), for_error)
+        on = self.nonidealities
+        chip = draw_tile_chip(
+            weights, self.config, rng, model=self.model, device=self.device, wires=on.ir_drop, amplifier=on.amplifier
+        )
+        self.load(chip, for_error)
 
     def load(self, chip: TileChip, for_error: np.random.Generator | None = None) -> None:
         """Take a chip that was drawn elsewhere, e.g. the one that ngspice simulates.

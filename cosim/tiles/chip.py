@@ -12,7 +12,8 @@ from cosim.blocks.ramp_adc.chips import Chip, draw_chip
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.devices import Device, program
 from cosim.errors import CosimError
-from cosim.tiles.config import TileConfig, conductance_targets
+from cosim.tiles.compensation import array_targets
+from cosim.tiles.config import TileConfig
 from cosim.tiles.quantise import full_scale
 
 Array = NDArray[np.float64]
@@ -40,16 +41,18 @@ class TileChip:
 
 def draw_tile_chip(
     weights: Array, config: TileConfig, rng: np.random.Generator, *, model: RampAdcModel | None = None,
-    device: Device | None = None,
+    device: Device | None = None, wires: bool = True, amplifier: bool = True,
 ) -> TileChip:  # fmt: skip
     """Program a chip with `weights` (inputs, outputs).
+
+    `wires`, `amplifier`: what a compensated tile makes up for (`compensation`).
 
     Array, ramp column, comparator mismatch, offsets and DACs draw from streams of their own. Offsets are drawn from the
     model's statistics; without a model they are NaN, to be measured from the mismatch.
     """
     device = device or config.device
     for_array, for_adc, for_offsets, for_dac = rng.spawn(4)
-    targets = conductance_targets(weights, config)
+    targets = array_targets(weights, config, wires=wires, amplifier=amplifier)
     design = design_column(config.adc, device)
     adc = draw_chip(config.adc, design, device, config.bit_lines, for_adc)
     lines = config.bit_lines

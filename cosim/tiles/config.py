@@ -71,6 +71,15 @@ class TileConfig(BlockConfig):
         5, ge=2, le=8, description="levels a weight is programmed to, the sign included where weights have one"
     )
     w_max: float = Field(2.0, gt=0, le=1e3, description="weight that a whole conductance window stands for")
+    compensated: bool = Field(
+        False,
+        description="cells are programmed so that wires, drivers, clamps and the integrators' gain and bandwidth, as"
+        " configured, are made up for",
+    )
+    headroom: float = Field(
+        1.0, gt=0, le=1,
+        description="share of the conductance window that w_max takes; what is left is for compensation",
+    )  # fmt: skip
     law: CellKind = Field("linear", description="law of the current of all cells, those of the ramp column included")
     input_mode: InputMode = Field(
         "pulse width", description="what of a pulse stands for the input: its width at V_read, or its amplitude"
@@ -130,14 +139,17 @@ class TileConfig(BlockConfig):
     @property
     def siemens(self) -> float:
         """S: conductance that a weight of one takes [S]."""
-        window = self.device.g_max - self.device.g_min
-        return window / (2.0 * self.w_max if self.signs == "offset" else self.w_max)
+        return self.window / (2.0 * self.w_max if self.signs == "offset" else self.w_max)
+
+    @property
+    def window(self) -> float:
+        """What the weights take of the conductance window [S]; it begins at G_min."""
+        return self.headroom * (self.device.g_max - self.device.g_min)
 
     @property
     def g_zero(self) -> float:
         """Conductance of a cell that stands for the weight zero [S]."""
-        device = self.device
-        return (device.g_min + device.g_max) / 2.0 if self.signs == "offset" else device.g_min
+        return self.device.g_min + (self.window / 2.0 if self.signs == "offset" else 0.0)
 
     @property
     def pedestal(self) -> float:

@@ -40,6 +40,11 @@ class MappingConfig(BlockConfig):
     blocks: Literal["full", "even"] = Field(
         "full", description="blocks of rows: tiles filled one after another, or all of nearly the same size"
     )
+    headroom: float | None = Field(
+        None, gt=0, le=1,
+        description="share of the conductance window that the largest weight takes on compensated tiles; default: for"
+        " each part what its compensation needs",
+    )  # fmt: skip
     padding: bool = Field(
         False, description="arrays always of the full size of the tile: unused cells load the wires of the used ones"
     )

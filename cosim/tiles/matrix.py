@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
 from cosim.tiles.calibration import calibrated, clipping
+from cosim.tiles.compensation import headroom_for
 from cosim.tiles.config import TileConfig
 from cosim.tiles.conversation import Conversation, hold
 from cosim.tiles.grid import Grid
@@ -103,6 +104,9 @@ class TiledMatrix:
         held = self.layout.digit(own, block.digit) / a
         s_w = self.scales.weight_scales(self.layout)[block.row, block.columns]
         config = self._config(held.shape[0], held.shape[1], 1.0 / a)
+        if config.compensated and fidelity in (Fidelity.BEHAVIOURAL, Fidelity.SPICE):
+            share = self.mapping.headroom or headroom_for(held, config)
+            config = config.model_copy(update={"headroom": share})
         scale = sign * a * self.scales.s_x * s_w * block.place
         if self.function not in SCALABLE and np.abs(scale - 1.0).max() > 1e-9:
             raise CosimError(
