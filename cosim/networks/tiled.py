@@ -20,6 +20,7 @@ from cosim.tiles.hardware import REST, Hardware, checked_fidelity
 from cosim.tiles.mapping import Layout, MappingConfig, MatrixUse
 from cosim.tiles.matrix import TiledMatrix, matrix_layout
 from cosim.tiles.protocol import Fidelity
+from cosim.tiles.quantise import full_scale
 from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, largest
 
 VECTORS = 1024  # of each matrix, that its scales are chosen from
@@ -167,11 +168,15 @@ class TiledNetwork(Network):
         samples = reservoir.samples()
         self._set_ranges(samples)
         weights = self.weights
-        for scaling in {id(each): each for each in self.scaling.values()}.values():
-            names = [name for name in weights if self.scaling[name] is scaling]
+        scaling = {
+            name: self._within_thresholds(each, self.scaling[name], samples[name]) if each.alone else self.scaling[name]
+            for name, each in weights.items()
+        }
+        for one in {id(each): each for each in scaling.values()}.values():
+            names = [name for name in weights if scaling[name] is one]
             self.scales |= calibrated_together(
                 {name: (weights[name].weights, self.layouts[name], samples[name]) for name in names},
-                scaling,
+                one,
                 {name: weights[name].function for name in names},
             )
         self._floats, self._samples = {}, samples
@@ -253,6 +258,18 @@ class TiledNetwork(Network):
                 self._layer_of(name).set_ranges(name, done[cells,])
             factors = np.repeat([done[cells,][group] for group in each.groups], list(each.groups.values()))
             samples[name] = (samples[name] / factors).astype(np.float32)
+
+    def _within_thresholds(
+        self, weights: MatrixWeights, scaling: ScalingConfig, samples: NDArray[np.float32]
+    ) -> ScalingConfig:
+        """Full scale of the inputs that are converted one by one: half a step of the DAC beyond the outer thresholds of
+        the converter, where the data reaches so far."""
+        if scaling.s_x is not None:
+            return scaling
+        tile = self.hardware.config(weights.function)
+        outer = float(np.abs(tile.adc.staircase.thresholds).max()) * (1 + 0.5 / full_scale(tile.dac_bits))
+        reached = float(np.percentile(np.abs(samples), scaling.input_percentile)) or outer
+        return scaling.model_copy(update={"s_x": min(reached, outer)})
 
     def _unscaled(self) -> dict[str, Scales]:
         """Full scales where nothing depends on them: all tiles are ideal."""

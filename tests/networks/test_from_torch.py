@@ -446,3 +446,10 @@ def test_importing_cosim_does_not_import_torch() -> None:
 
     code = "import sys, cosim, cosim.networks.references, cosim.networks.from_torch; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_tensors_as_data() -> None:
+    module, values = nn.Sequential(nn.Linear(6, 3)), x(7, 6)
+    with torch.no_grad():
+        expected = arrays(module(values))
+    close(Network(torch_graph(module)).forward(values, batch=3), expected)

@@ -292,3 +292,21 @@ def test_trimming_takes_a_chips_own_gains_and_offsets_away() -> None:
             network.trim(np.random.default_rng(3))
         errors.append(relative(network.forward(IMAGES, np.random.default_rng(2)), expected))
     assert errors[1] < 0.5 * errors[0] and errors[2] == errors[0]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.01])
+def test_second_conversion_reaches_to_the_outer_thresholds_and_no_farther(share: float) -> None:
+    """Sums of 20 saturate sigmoid and tanh; the DAC is not to spend its levels there. Small sums have it to themselves."""
+    graph = recurrent(Lstm)
+    lstm = graph.layers["rnn"]
+    assert isinstance(lstm, Lstm)
+    arrays = {name: (20 if share == 1.0 else 0.01) * each for name, each in lstm.arrays.items()}
+    scaled = Graph(graph.nodes, {"rnn": Lstm(arrays, True), "head": graph.layers["head"]})
+    network = ready(scaled, SEQUENCES, "quantised", activations="second conversion")
+    outer = {"i": np.log(255), "g": np.arctanh(254 / 256)}  # 8 bits: y = 1/256 and its mirror, y = -254/256
+    for gate, threshold in outer.items():
+        s_x = network.scales[f"rnn.l0.{gate}.second"].s_x
+        if share == 1.0:
+            assert s_x == pytest.approx(threshold * (1 + 0.5 / 127), rel=1e-6)
+        else:
+            assert s_x < 0.1

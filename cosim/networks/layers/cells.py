@@ -201,7 +201,9 @@ def second_matrices(name: str, size: int, function: str, plan: Plan) -> dict[str
     """The arrays of a second conversion: one cell of weight 1 an output, NAME.second, or NAME.second0 .. of blocks."""
     blocks = diagonal(size, plan)
     return {
-        f"{name}.second" if len(blocks) == 1 else f"{name}.second{n}": MatrixWeights(np.eye(end - first), function)
+        f"{name}.second" if len(blocks) == 1 else f"{name}.second{n}": MatrixWeights(
+            np.eye(end - first), function, alone=True
+        )
         for n, (first, end) in enumerate(blocks)
     }
 

@@ -53,11 +53,14 @@ class MatrixWeights:
     weights: float64 (inputs, outputs).
     function: what the converter behind it makes of the sum; "linear" where partial sums may be added.
     groups: inputs -> how many of them, in this order, when they may have ranges of their own; of a gate: x, h, bias.
+    alone: each output is the function of one input, whose weight is 1; beyond the converter's outer thresholds nothing
+        changes, so that the DAC need not reach farther.
     """
 
     weights: NDArray[np.float64]
     function: str = "linear"
     groups: Mapping[str, int] | None = None
+    alone: bool = False
 
 
 class Products(Protocol):
