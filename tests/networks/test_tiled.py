@@ -296,7 +296,7 @@ def test_trimming_takes_a_chips_own_gains_and_offsets_away() -> None:
 
 @pytest.mark.parametrize("share", [1.0, 0.01])
 def test_second_conversion_reaches_to_the_outer_thresholds_and_no_farther(share: float) -> None:
-    """Sums of 20 saturate sigmoid and tanh; the DAC is not to spend its levels there. Small sums have it to themselves."""
+    """Large sums saturate sigmoid and tanh; the DAC is not to spend its levels there. Small sums have it all."""
     graph = recurrent(Lstm)
     lstm = graph.layers["rnn"]
     assert isinstance(lstm, Lstm)
