@@ -14,6 +14,7 @@ from cosim.networks.graph import Graph, Node, replaced
 from cosim.networks.layers.protocol import Layer, MatrixWeights, Values
 from cosim.networks.operations import COUNTED, GATHERING, OPERATIONS
 from cosim.networks.sampling import Reservoir
+from cosim.tiles.grid import Grid
 from cosim.tiles.matrix import TiledMatrix
 from cosim.tiles.together import in_ngspice, products_together
 
@@ -75,6 +76,18 @@ class Run:
                 self._passes(name, vectors)
             return products_together(tiled, vectors, [self.rngs[name] for name in matrices])
         return [self.product(name, vectors) for name in matrices]
+
+    def grid(self, matrix: str) -> Grid | None:
+        """All tiles of a matrix in compiled code; None where there are none, or where its vectors are drawn from."""
+        if self.reservoir is not None and self.reservoir.wants(matrix):
+            return None
+        each = self.matrices[matrix]
+        return each.grid if isinstance(each, TiledMatrix) else None
+
+    def passed(self, matrix: str, vectors: int) -> np.random.Generator:
+        """So many vectors go through the grid of a matrix: what its noise is drawn from."""
+        self.vectors[matrix] += vectors
+        return self.rngs[matrix]
 
     def count(self, layer: str, operation: str, number: int) -> None:
         """So many digital operations."""

@@ -26,6 +26,10 @@ class Reservoir:
         self._keys: dict[str, NDArray[np.float64]] = {name: np.empty(0) for name in names}
         self._rows: dict[str, NDArray[np.float32]] = {}
 
+    def wants(self, name: str) -> bool:
+        """Whether vectors of this matrix are kept."""
+        return name in self._rngs
+
     def offer(self, name: str, vectors: NDArray[np.float32]) -> None:
         """Vectors (n, inputs) that go into a matrix; of other matrices than the named ones nothing is kept."""
         if name not in self._rngs:

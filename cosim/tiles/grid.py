@@ -92,15 +92,14 @@ class Grid:
         self.dac = Dac(
             float(scale), float(n), 1.0 if codes else float(n), self.packed.squares.size > 0 and not self.tables
         )
-        self.constant = np.zeros(outputs, dtype=np.float64)
+        self.added = np.zeros(outputs) if constant is None else np.asarray(constant, dtype=np.float64)
+        total = self.added.copy()
         for part in parts:
             low, step = output_range(part.tile)
             if part.tile.config.signs == "differential":
                 here = slice(part.outputs, part.outputs + part.tile.outputs)
-                self.constant[here] += np.float64(part.scales) * (low + step / 2)
-        if constant is not None:
-            self.constant += constant
-        self.constant = self.constant.astype(np.float32)
+                total[here] += np.float64(part.scales) * (low + step / 2)
+        self.constant = total.astype(np.float32)
         self._geometries: dict[Any, _Geometry] = {}
         widest = max(part.tile.config.bit_lines for part in parts)
         self.piece = max(ROWS, min(AT_ONCE // (-(-widest // PANEL) * PANEL), 512) // ROWS * ROWS)

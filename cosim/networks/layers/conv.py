@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError
 from cosim.networks.layers.protocol import MatrixWeights, Plan, Products, Values, real, wrong_shape
+from cosim.tiles.grid import Patches
 
 PIECE = 2**23  # values of the patches that are gathered at once, 32 MiB
 
@@ -97,12 +98,39 @@ class ConvLayer:
             images = images[None]
         if images.ndim != 4 or images.shape[1] != self.inputs:
             raise wrong_shape(self.name, np.shape(arguments[0]), allowed)
-        found = self._convolved(run, self._padded(images.transpose(0, 2, 3, 1)))
+        images = images.transpose(0, 2, 3, 1)
+        found = self._by_grids(run, images)
+        if found is None:
+            found = self._convolved(run, self._padded(images))
+            if self.bias is not None:
+                found += self.bias
         if self.bias is not None:
-            found += self.bias
             run.count(self.name, "add", found.size)
         result = found.transpose(0, 3, 1, 2)
         return result[:, :, 0] if flat else result[0] if single else result
+
+    def _by_grids(self, run: Products, images: Values) -> Values | None:
+        """The convolution of (images, height, width, inputs), bias included, where all tiles are in grids: these read
+        patches from where they lie."""
+        grids = [run.grid(name) for name, _, _ in self.bundles]
+        if any(grid is None for grid in grids):
+            return None
+        weights, padding = self.weights, self.weights.padding
+        if weights.padding_mode != "zeros":
+            images, padding = self._padded(images), (0, 0, 0, 0)
+        patches = Patches(self.kernel, weights.stride, padding, weights.dilation)
+        try:
+            rows, columns = patches.places(*images.shape[1:3])
+        except CosimError as error:
+            raise CosimError(error.message, key=self.name, allowed=error.allowed) from error
+        inputs, outputs = self.inputs // weights.groups, self.outputs // weights.groups
+        parts = []
+        for (name, first, groups), grid in zip(self.bundles, grids, strict=True):
+            rng = run.passed(name, len(images) * rows * columns)
+            channels = images[..., first * inputs : (first + groups) * inputs]
+            bias = 0.0 if self.bias is None else self.bias[first * outputs : (first + groups) * outputs]
+            parts.append(grid.images(channels, patches, rng, bias))  # type: ignore[union-attr]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=3)
 
     def _padded(self, images: Values) -> Values:
         """(images, height, width, channels), with what lies around, the channels fastest in memory."""

@@ -11,7 +11,7 @@ torch.nn.LSTM. Where the gates' activations come from: see `Plan`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,9 @@ from cosim.networks.layers.cells import (
 )
 from cosim.networks.layers.protocol import MatrixWeights, Plan, Products, Values
 from cosim.networks.lstm import update_cell
+from cosim.networks.lstm_grid import LstmGrid
 from cosim.networks.weights import GATE_FUNCTIONS, GATES
+from cosim.tiles.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class LstmCells:
             self.fed_back,
             dict(zip(self.gates, bias.reshape(4, -1), strict=True)) if ramp else None,
         )
+        self._kept: tuple[list[Grid | None], LstmGrid | None] | None = None  # grids, and what they make together
         self.second: dict[str, list[str]] = {}
         self._others: dict[str, MatrixWeights] = {}
         if self.activations == "second conversion":
@@ -86,6 +89,14 @@ class LstmCells:
         """All steps of (batch, steps, inputs)."""
         batch, steps, _ = sequence.shape
         hidden, cell = states
+        joined = self._joined(run)
+        if joined is not None:
+            keys = np.concatenate(
+                [run.grid(gate).keys(run.passed(gate, batch * steps)) for gate in self.gates]  # type: ignore[union-attr]
+            )
+            outputs = joined.forward(sequence[:, ::-1] if backwards else sequence, hidden, cell, keys)
+            self._count(run, batch * steps * self.hidden)
+            return outputs[:, ::-1] if backwards else outputs
         fed = self.fed.room(batch)
         outputs = np.empty((batch, steps, self.fed_back), np.float32)
         inner = hidden if self.projection is None else np.empty((batch, self.hidden), np.float32)
@@ -107,6 +118,37 @@ class LstmCells:
             outputs[:, step] = hidden
         self._count(run, batch * steps * self.hidden)
         return outputs
+
+    def _joined(self, run: Products) -> LstmGrid | None:
+        """All gates and steps in compiled code; None where a gate is not in a grid, or its vectors go elsewhere too."""
+        if self.second or self.projection is not None:
+            return None
+        grids = [run.grid(gate) for gate in self.gates]
+        if any(grid is None for grid in grids):
+            return None
+        kept = self._kept
+        if kept is None or any(now is not then for now, then in zip(grids, kept[0], strict=True)):
+            kept = (grids, self._join([grid for grid in grids if grid is not None]))
+            self._kept = kept
+        return kept[1]
+
+    def _join(self, grids: Sequence[Grid]) -> LstmGrid | None:
+        if len({grid.dac for grid in grids}) > 1:
+            return None
+        digital, ranges = self.activations == "digital", self.fed.ranges
+        return LstmGrid(
+            {gate: grid.parts for gate, grid in zip(GATES, grids, strict=True)},
+            self.hidden,
+            factors=(1.0 / ranges["x"], 1.0 / ranges["h"]),
+            bias=None if digital else 1.0 / ranges["bias"],
+            constants={
+                gate: grid.added + (bias if digital else 0.0)
+                for gate, grid, bias in zip(GATES, grids, self.bias, strict=True)
+            },
+            digital=digital,
+            scale=grids[0].dac.full,
+            threads=grids[0].threads,
+        )
 
     def _count(self, run: Products, updates: int) -> None:
         """Digital work of so many updates of a cell: f c + i g, o tanh(c), and what the gates leave."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError
+from cosim.tiles.grid import Grid
 
 Values = NDArray[np.float32]
 Activations = Literal["auto", "ramp", "digital", "second conversion"]
@@ -71,6 +72,12 @@ class Products(Protocol):
 
     def products(self, matrices: Sequence[str], vectors: Values) -> list[Values]:
         """The same vectors through several matrices."""
+
+    def grid(self, matrix: str) -> Grid | None:
+        """All tiles of a matrix in compiled code; None where vectors have to go through `product`."""
+
+    def passed(self, matrix: str, vectors: int) -> np.random.Generator:
+        """So many vectors go through the grid of a matrix: what its noise is drawn from."""
 
     def count(self, layer: str, operation: str, number: int) -> None:
         """So many digital operations."""
