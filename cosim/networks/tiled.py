@@ -242,22 +242,27 @@ class TiledNetwork(Network):
         return next(layer for layer in self.layers.values() if matrix in layer.matrices)
 
     def _set_ranges(self, samples: dict[str, NDArray[np.float32]]) -> None:
-        """Ranges of the kinds of inputs of gates; the samples become those of the matrices with these."""
-        done: dict[tuple[str, ...], Mapping[str, float]] = {}
+        """Ranges of the kinds of inputs of gates; the samples become those of the matrices with these.
+
+        All gates of a set of cells have the same inputs, so the samples of the first are those of all: s_x is then the
+        same too.
+        """
+        shared: dict[str, NDArray[np.float32]] = {}
         for name, each in self.weights.items():
             scaling = self.scaling[name]
             if not each.groups or scaling.s_x is not None or scaling.mode == "network":
                 continue
             cells = name.rpartition(".")[0]
-            if (cells,) not in done:
+            if cells not in shared:
                 parts = np.split(samples[name], np.cumsum(list(each.groups.values()))[:-1], axis=1)
-                done[cells,] = {
+                ranges = {
                     group: float(np.percentile(np.abs(part), scaling.input_percentile)) or 1.0
                     for group, part in zip(each.groups, parts, strict=True)
                 }
-                self._layer_of(name).set_ranges(name, done[cells,])
-            factors = np.repeat([done[cells,][group] for group in each.groups], list(each.groups.values()))
-            samples[name] = (samples[name] / factors).astype(np.float32)
+                self._layer_of(name).set_ranges(name, ranges)
+                factors = np.repeat([ranges[group] for group in each.groups], list(each.groups.values()))
+                shared[cells] = (samples[name] / factors).astype(np.float32)
+            samples[name] = shared[cells]
 
     def _within_thresholds(
         self, weights: MatrixWeights, scaling: ScalingConfig, samples: NDArray[np.float32]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from cosim.blocks.normals import draw_key
 from cosim.errors import CosimError
 from cosim.tiles.grid_inputs import Dac
-from cosim.tiles.grid_kernel import Packed, make_room, work_units
+from cosim.tiles.grid_kernel import Packed, Room, make_room, work_units
 from cosim.tiles.grid_parts import GridPart, dac_levels, output_range, pack, reason_against
 from cosim.tiles.products import PANEL, ROWS, aligned
 from cosim.tiles.quantise import full_scale
@@ -36,6 +36,7 @@ AT_ONCE = 16384
 FEW = 128  # rows that are worth a unit
 CHUNKS = 8  # of a thread, so that none waits long for another
 KEPT = 8  # sizes of images
+SMALL = 2**18  # bytes of a room that is kept for the next call
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,19 @@ class Grid:
         chunk = max(1, -(-units // (CHUNKS * self.threads)))
 
         def work(numbers: Any) -> bool:
-            room = make_room(self.packed.parts, self.tables, geometry.piece)
-            levels = aligned(np.zeros(2 * geometry.together * geometry.image, dtype=np.float32))
+            try:
+                room, levels = geometry.rooms.pop()
+            except IndexError:
+                room = make_room(self.packed.parts, self.tables, geometry.piece)
+                levels = aligned(np.zeros(2 * geometry.together * geometry.image, dtype=np.float32))
             finite = True
             for number in numbers:
                 finite &= work_units(
                     geometry.packed, room, images, number * chunk, min(units, (number + 1) * chunk), geometry.together,
                     self.dac, patches.padding, levels, geometry.rows, geometry.piece, keys, out,
                 )  # fmt: skip
+            if levels.nbytes + sum(each.nbytes for each in room) <= SMALL:
+                geometry.rooms.append((room, levels))
             return finite
 
         if not all(side_by_side(work, -(-units // chunk), self.threads)):
@@ -175,13 +181,14 @@ class Grid:
 @dataclass(frozen=True)
 class _Geometry:
     """Images of a size: the grid with the inputs' places in them, images of a unit, levels of an image with what lies
-    around it, where rows begin, rows of a piece."""
+    around it, where rows begin, rows of a piece, and what threads have left of the last call, if it is little."""
 
     packed: Packed
     together: int
     image: int
     rows: NDArray[np.int64]
     piece: int
+    rooms: list[tuple[Room, NDArray[np.float32]]] = field(default_factory=list)
 
 
 def side_by_side(work: Callable[[Any], bool], number: int, threads: int) -> list[bool]:
