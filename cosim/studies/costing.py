@@ -6,6 +6,8 @@ of a sample of the vectors that each matrix is given, and conductances the progr
 Buffers: each vector is read from a buffer once for all matrices that share it, at the bits of the DAC, with the patches
 of a convolution read anew; results are written at the bits of the converter, or of the processors where several parts
 are added; a cell's state is read and written at the bits of the processors.
+
+Results of columns or parts with full scales of their own are multiplied by them digitally, one multiplication each.
 """
 
 from __future__ import annotations
@@ -109,6 +111,9 @@ def _layer(
         bits = _result_bits(matrix, config)
         written += vectors * counts.outputs * bits
         stored += (1.0 if len(names) > 1 else vectors) * counts.outputs * bits
+        rescaled = _rescaled(matrix)
+        if rescaled:
+            work.append(DigitalWork("full scales", "multiplication", vectors * rescaled, config.word_bits))
         if counts.digital_additions:
             width = network.hardware.tile.adc.bits + math.ceil(math.log2(counts.row_blocks * counts.digits + 1))
             work.append(DigitalWork("partial sums", "addition", counts.digital_additions / per, width))
@@ -133,6 +138,14 @@ def _weights(network: TiledNetwork, name: str) -> int:
     if name.rpartition(".")[2].startswith("second"):
         return 0
     return (inputs - (weights.groups or {}).get("bias", 0)) * outputs
+
+
+def _rescaled(matrix: TiledMatrix) -> int:
+    """Results of an operation that are multiplied by a full scale before they mean the same: none of converters that
+    give activations, and none where one scale serves the whole matrix and can wait."""
+    scales = np.concatenate([part.scale for part in matrix.parts])
+    alike = float(np.ptp(scales)) <= 1e-9 * float(np.abs(scales).max())
+    return 0 if alike else scales.size
 
 
 def _result_bits(matrix: TiledMatrix, config: CostConfig) -> int:

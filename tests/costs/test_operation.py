@@ -186,6 +186,17 @@ def test_the_shipped_powers_are_what_ngspice_says(pool: SimulatorPool) -> None:
     assert again.bias == pytest.approx(shipped.bias, rel=1e-4)
 
 
+@pytest.mark.slow
+def test_another_circuit_is_simulated(pool: SimulatorPool) -> None:
+    """Half of the reference current: half of the bias generator's power, near half of the comparators'."""
+    own = RampAdcConfig()
+    half = comparator_power(own.model_copy(update={"i_bias": own.i_bias / 2}), pool)
+    whole = comparator_power(own)
+    assert half.bias == pytest.approx(whole.bias / 2, rel=1e-3)
+    used = np.abs(whole.levels) < 0.2
+    np.testing.assert_allclose(half.after[used], whole.after[used] / 2, rtol=0.1)
+
+
 def test_a_small_macro_takes_from_the_supply_what_is_told(pool: SimulatorPool) -> None:
     found = compare(MacroConfig(inputs=3, outputs=2, bits=3), pool, vectors=1, chips=0)
     assert np.abs(found.relative_errors()).max() < 0.05

@@ -3,6 +3,7 @@
 import json
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from cosim.networks.tiled import TiledNetwork
 from cosim.studies.costing import VECTORS, cost_of, cost_of_network, group_of, kind_of, layers_of
 from cosim.tiles.config import TileConfig
 from cosim.tiles.hardware import Hardware
+from cosim.tiles.scaling import ScalingConfig
 
 from ..conftest import Run
 
@@ -55,12 +57,14 @@ def test_an_lstm_in_closed_form(fsdd: Graph) -> None:
     assert lstm.written == STEPS * (4 * HIDDEN * 5 + HIDDEN * 16)
     assert head.multiplications == HIDDEN * CLASSES and head.steps == 1
     assert head.count("addition") == CLASSES  # the bias
+    assert head.count("multiplication", "full scales") == CLASSES  # each column has one of its own
 
 
 def test_gates_that_do_not_fit_a_tile_are_added_and_taken_digitally(fsdd: Graph) -> None:
     lstm = works(fsdd, drawn(4, STEPS, INPUTS), inputs=50)["lstm.l0"]
     assert len(lstm.tiles) == 8
     assert lstm.count("addition", "partial sums") == 4 * HIDDEN * STEPS
+    assert lstm.count("multiplication", "full scales") == 2 * 4 * HIDDEN * STEPS
     assert lstm.count("addition") == (4 + 5) * HIDDEN * STEPS  # partial sums; four biases and the cell's
     assert lstm.count("activation") == 5 * HIDDEN * STEPS
     assert lstm.multiplications == STEPS * (INPUTS + HIDDEN) * 4 * HIDDEN
@@ -118,6 +122,14 @@ def test_larger_inputs_take_more_from_the_array_alone(fsdd: Graph) -> None:
     assert large["counters"] == pytest.approx(small["counters"], rel=1e-12)
 
 
+def test_one_full_scale_for_the_network_is_not_multiplied_by(fsdd: Graph) -> None:
+    hardware = Hardware(TileConfig(inputs=50, outputs=128))
+    for mode, there in (("network", False), ("tile", True)):
+        cost = cost_of(fsdd, hardware, drawn(4, STEPS, INPUTS), scaling=ScalingConfig(mode=mode))  # type: ignore[arg-type]
+        names = {leaf.name for leaf in cost.energy.leaves()}
+        assert ("full scales: multiplications" in names) is there
+
+
 def test_names() -> None:
     assert group_of("lstm.l0.i") == group_of("lstm.l0.o") == "lstm.l0"
     assert group_of("lstm.l0.g.second1") == "lstm.l0.second"
@@ -127,6 +139,19 @@ def test_names() -> None:
 
 
 # The command
+
+
+def test_the_documents_table_is_what_the_command_says(cosim: Run) -> None:
+    """The row of the network whose data come with scikit-learn; ranges follow from the data, so to 2 %."""
+    text = (Path(__file__).parents[2] / "docs" / "costs.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| `digits_lstm`"))
+    told = [float(cell.split()[0]) for cell in row.split("|")[2:7]]
+    code, answer, _ = cosim("cost", "explain", "digits_lstm", "--json")
+    assert code == 0
+    figures = json.loads(answer)["figures"]
+    found = [figures["energy"] * 1e6, figures["latency"] * 1e6, figures["area"] * 1e6]
+    assert told == pytest.approx([*found, figures["tops_per_watt"], figures["tops_per_mm2"]], rel=0.02)
+
 
 LINE = re.compile(r"^  ( *[\d.]+) (\S+) +[\d.]+% ( *)(\S.*)$")
 
