@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 from pydantic.fields import FieldInfo
@@ -37,6 +37,11 @@ class NetworkSettings(BlockConfig):
     name: str = Field("digits_lstm", description="network whose accuracy is asked for")
     weights: str | None = Field(None, description="weights: a form of this network, or a file; default: the shipped")
     activations: Activations = Field("auto", description="where the gates of LSTM and GRU come from")
+    trim: Literal["never", "after programming", "before reading"] = Field(
+        "never",
+        description="when each column of a linear converter gets its digital gain and offset: never, or as the chip is"
+        " right after programming, or as it is after the time that has passed",
+    )
 
 
 class DeviceSettings(BlockConfig):

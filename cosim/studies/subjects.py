@@ -86,9 +86,17 @@ class Subject:
     def program(
         self, for_chip: np.random.Generator, for_drift: np.random.Generator, *, model_error: bool = False
     ) -> None:
-        """Write a chip, and let the time after programming pass; `model_error`: of the network that has it."""
-        network = self._of(model_error)
+        """Write a chip, let the time after programming pass, and trim it when the study says so; `model_error`: of the
+        network that has it."""
+        network, trim = self._of(model_error), self._settings.network.trim
         network.program(for_chip)
+        if trim == "after programming":
+            network.trim(for_chip.spawn(1)[0])
+        self._age(network, for_drift)
+        if trim == "before reading":
+            network.trim(for_chip.spawn(1)[0])
+
+    def _age(self, network: TiledNetwork, for_drift: np.random.Generator) -> None:
         time = self._settings.device.time
         if time is None:
             return
