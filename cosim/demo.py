@@ -279,7 +279,7 @@ def _loop_tile(run: _Run, hardware: Hardware, weights: LstmWeights, inputs: NDAr
     tile = network.tiles["i"]
     assert isinstance(tile, SpiceTile)
     codes = dac_codes(inputs[0], tile.config.dac_bits)
-    _write_deck(run, "tile_array_and_integrators", tile.array_deck(codes).text(klu=True))
+    _write_deck(run, "tile_array_and_integrators", tile.array_deck(codes, "simulated").text(klu=True))
     middle = np.full(tile.outputs, tile.config.adc.v_clp)
     _write_deck(run, "tile_ramp_and_comparators", tile.ramp_deck(middle).text(klu=True))
     mac, adc_codes = tile.at_v_reads(inputs[:1], V_READS)

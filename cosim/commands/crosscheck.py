@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from cosim.commands.common import check_seed, check_writable, out, print_json
 from cosim.errors import CosimError, did_you_mean
@@ -29,6 +29,7 @@ class Request:
     dac_bits: int
     weight_bits: int
     tile: str
+    wires: str
     workers: int | None
     use_cache: bool
     output: Path | None
@@ -99,7 +100,7 @@ def _run(request: Request) -> tuple[dict[str, Any], Any]:
         "data": task.name,
         "hardware": {
             "tile": request.tile, "bits": request.bits, "dac_bits": request.dac_bits,
-            "weight_bits": request.weight_bits, "simulator": simulator,
+            "weight_bits": request.weight_bits, "wires": request.wires, "simulator": simulator,
         },
         "vectors": request.vectors,
         **summary_of(check, request.seed),
@@ -133,6 +134,7 @@ def _hardware(request: Request) -> Any:
     from cosim.blocks.ramp_adc.config import RampAdcConfig
     from cosim.tiles.config import TileConfig
     from cosim.tiles.hardware import Hardware
+    from cosim.tiles.spice import Wires
 
     rows, _, columns = request.tile.partition("x")
     if not (rows.isdecimal() and columns.isdecimal()):
@@ -145,7 +147,10 @@ def _hardware(request: Request) -> Any:
         "inputs": int(rows), "outputs": int(columns), "dac_bits": request.dac_bits,
         "weight_bits": request.weight_bits, "adc": validated(RampAdcConfig, {"bits": request.bits}),
     }  # fmt: skip
-    return Hardware(validated(TileConfig, settings, from_code=TileConfig.model_fields))
+    if request.wires not in get_args(Wires):
+        raise CosimError("there is no such choice", key="--wires", value=request.wires, allowed=get_args(Wires))
+    tile = validated(TileConfig, settings, from_code=TileConfig.model_fields)
+    return Hardware(tile, wires=cast(Any, request.wires))
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -130,7 +130,7 @@ def both(
 ) -> tuple[SpiceTile, BehaviouralTile]:
     """A part in ngspice, programmed, and in the fitted models with the same chip, without what a transient has not and
     without a model-form error."""
-    tile = SpiceTile(part.config, pool)
+    tile = SpiceTile(part.config, pool, wires=hardware.wires)
     tile.program(part.weights, rng)
     quiet = replace(hardware, nonidealities=hardware.nonidealities.quiet(), model_error=None)
     model = quiet.tile_of(part.config, Fidelity.BEHAVIOURAL)

@@ -18,7 +18,7 @@ from cosim.tiles.config import Nonidealities, TileConfig
 from cosim.tiles.model_error import ModelFormError
 from cosim.tiles.protocol import Fidelity, Tile
 from cosim.tiles.quantised import IdealTile, QuantisedTile
-from cosim.tiles.spice import SpiceTile
+from cosim.tiles.spice import SpiceTile, Wires
 from cosim.validation import validated
 
 REST = "*"
@@ -45,6 +45,7 @@ class Hardware:
     nonidealities: what behavioural tiles include.
     device: replaces the configured device in behavioural tiles, e.g. one with another programming error.
     pool: workers for SPICE fidelity.
+    wires: of arrays in SPICE fidelity, as of `SpiceTile`.
     threads: of each behavioural tile; the answer does not depend on it.
     model_error: what behavioural tiles have of the models' own error: one for all, or name of a matrix -> its own, with
         "*" for those that are not named; a matrix without one has none.
@@ -58,6 +59,7 @@ class Hardware:
     pool: SimulatorPool | None = None
     threads: int = 1
     model_error: ModelFormError | Mapping[str, ModelFormError] | None = None
+    wires: Wires = "reduced"
     _made: dict[RampAdcConfig, RampAdcModel] = field(default_factory=dict, repr=False, compare=False)
 
     def with_nonidealities(self, nonidealities: Nonidealities) -> Hardware:
@@ -109,7 +111,7 @@ class Hardware:
         if fidelity is Fidelity.QUANTISED:
             return QuantisedTile(config)
         if fidelity is Fidelity.SPICE:
-            return SpiceTile(config, self.pool)
+            return SpiceTile(config, self.pool, wires=self.wires)
         if isinstance(self.model_error, Mapping):
             raise CosimError("model-form errors by name are those of matrices", key="model_error",
                              value=list(self.model_error), allowed="of_matrix(name)")  # fmt: skip

@@ -1,22 +1,24 @@
 """The tile in ngspice: each vector through the whole circuit, array, integrators, ramp column and comparators.
 
 A conversion takes two stages. In the first, one deck, the input pulses drive the array with all its wires into the
-switched integrators of all columns. Then switches would isolate the bit lines, so the second starts from the
-integrators' voltages and holds them while the ramp column is read out and comparators and counters decide. Columns meet
-there in nothing but the ramp and the comparators' bias: groups of them, each with the whole ramp column, are decks of
-their own, which workers run side by side.
+switched integrators of all columns; wires and linear cells, a network of resistors, are reduced to its ports. Then
+switches would isolate the bit lines, so the second starts from the integrators' voltages and holds them while the ramp
+column is read out and comparators and counters decide. Columns meet there in nothing but the ramp and the comparators'
+bias: groups of them, each with the whole ramp column, are decks of their own, which workers run side by side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.config import CellKind
 from cosim.blocks.crossbar.netlist import array_lines
+from cosim.blocks.crossbar.ports import port_lines
 from cosim.blocks.ramp_adc.column import SWITCH_ON, column_lines, integrator_line, timeline
 from cosim.blocks.ramp_adc.design import design_column
 from cosim.blocks.ramp_adc.netlist import (
@@ -38,6 +40,8 @@ from cosim.tiles.quantise import dac_codes, decode, full_scale
 from cosim.units import format_si
 
 Array = NDArray[np.float64]
+
+Wires = Literal["reduced", "simulated"]
 
 RESET_END = 10e-9  # [s]
 # Columns of one ramp deck. The ramp column, which each repeats, takes as long as two columns of comparators.
@@ -62,6 +66,9 @@ class SpiceTile:
     config: the tile.
     pool: the workers; the process's own when None.
     law: replaces the configured one of its cells.
+    wires: of linear cells, whether ngspice solves all wires and cells of the array at each time step ("simulated") or
+        the resistors between its ports that they amount to ("reduced", see `crossbar.ports`): the same voltages to some
+        0.1 nV, thirty times as fast. Cells that are not linear are always simulated.
     columns_a_deck: so many columns share a deck of ramp and comparators. Codes do not depend on it: the ramp's voltages
         move by some nV, which is the solver's own tolerance.
 
@@ -70,10 +77,12 @@ class SpiceTile:
 
     def __init__(
         self, config: TileConfig, pool: SimulatorPool | None = None, law: CellKind | None = None,
-        columns_a_deck: int = COLUMNS_A_DECK,
+        columns_a_deck: int = COLUMNS_A_DECK, wires: Wires = "reduced",
     ) -> None:  # fmt: skip
         if columns_a_deck < 1:
             raise CosimError("a deck holds at least one column", key="columns_a_deck", value=columns_a_deck)
+        if wires not in get_args(Wires):
+            raise CosimError("there is no such choice", key="wires", value=wires, allowed=get_args(Wires))
         shortest = input_pulse(config)
         if config.input_mode == "pulse width":
             shortest /= full_scale(config.dac_bits)
@@ -89,7 +98,8 @@ class SpiceTile:
         self.config, self.law = config, law or config.law
         self.pool = pool or default_pool()
         self.inputs, self.outputs = config.inputs, config.outputs
-        self.columns_a_deck = columns_a_deck
+        self.columns_a_deck, self.wires = columns_a_deck, wires
+        self._reduced: tuple[TileChip, str] | None = None
         self.chip: TileChip | None = None
         self.counts = Counts()
         self.deck_keys: list[str] = []
@@ -134,7 +144,9 @@ class SpiceTile:
         tiles = []
         for v_read in v_reads:
             adc = self.config.adc.model_copy(update={"v_read": v_read})
-            tile = SpiceTile(self.config.model_copy(update={"adc": adc}), self.pool, self.law, self.columns_a_deck)
+            tile = SpiceTile(
+                self.config.model_copy(update={"adc": adc}), self.pool, self.law, self.columns_a_deck, self.wires
+            )
             tile.chip, tile.counts, tile.deck_keys = self.chip, self.counts, self.deck_keys
             tiles.append(tile)
         return _measure(tiles, inputs)
@@ -163,8 +175,11 @@ class SpiceTile:
         adc_codes = [self._codes(results) for _ in macs]
         return np.array(adc_codes, dtype=np.float64).reshape(-1, self.config.bit_lines)
 
-    def array_deck(self, codes: NDArray[np.int64]) -> Deck:
-        """Input pulses, array and integrators; keeps each integrator's voltage at the end. `codes` (inputs,)."""
+    def array_deck(self, codes: NDArray[np.int64], wires: Wires | None = None) -> Deck:
+        """Input pulses, array and integrators; keeps each integrator's voltage at the end.
+
+        `codes` (inputs,); `wires`: the tile's own choice when None.
+        """
         assert self.chip is not None
         adc, chip = self.config.adc, self.chip
         longest, top = input_pulse(self.config), full_scale(self.config.dac_bits)
@@ -182,7 +197,7 @@ class SpiceTile:
                 drive = pwl([(0.0, adc.v_clp), *pulse(RESET_END, width, adc.v_clp, level)])
                 lines.append(f"Vin{side} r{side} 0 {drive if code else adc.v_clp}")
         lines += [f"Vin{line} r{line} 0 {adc.v_clp}" for line in range(word_lines * idle)]
-        lines.append(array_lines(chip.conductances, self.config.array, self.law, sinh_as="diodes"))
+        lines.append(self._array_lines(chip, wires or self.wires))
         lines += [integrator_line(f"int{column}", f"c{column}", f"o{column}", adc) for column in range(columns)]
         end = RESET_END + longest + SETTLING
         return Deck(
@@ -193,6 +208,16 @@ class SpiceTile:
             Tolerances(**{**TRANSIENT.__dict__, "temperature": adc.temperature}),
             (end,),
         )
+
+    def _array_lines(self, chip: TileChip, wires: Wires) -> str:
+        array = self.config.array
+        if wires == "simulated" or self.law != "linear":
+            return array_lines(chip.conductances, array, self.law, sinh_as="diodes")
+        if self._reduced is None or self._reduced[0] is not chip:
+            text = array_lines(chip.conductances, array)
+            driven, free = [f"r{i}" for i in range(array.rows)], [f"c{j}" for j in range(array.columns)]
+            self._reduced = chip, port_lines(text, driven, free)
+        return self._reduced[1]
 
     def ramp_decks(self, mac: Array) -> list[Deck]:
         """The decks that convert MAC voltages (bit lines,) [V], `columns_a_deck` columns each."""

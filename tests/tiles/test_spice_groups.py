@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
 from cosim.tiles.config import TileConfig
+from cosim.tiles.quantise import dac_codes
 from cosim.tiles.spice import SpiceTile
 
 INPUTS, OUTPUTS, BITS = 4, 6, 4
@@ -89,3 +91,42 @@ def test_a_deck_without_columns_is_refused(pool: SimulatorPool) -> None:
     with pytest.raises(CosimError, match="at least one column") as caught:
         SpiceTile(CONFIG, pool, columns_a_deck=0)
     assert caught.value.key == "columns_a_deck"
+
+
+# --- wires
+
+
+@pytest.mark.parametrize("signs", ["differential", "offset"])
+def test_reduced_wires_make_the_same_voltages(pool: SimulatorPool, signs: str) -> None:
+    """Integrators to 10 nV, a hundredth of the solver's vntol; an array larger than what is used, strong wires."""
+    config = TileConfig(
+        inputs=INPUTS, outputs=OUTPUTS, dac_bits=BITS, weight_bits=BITS, signs=signs, array_inputs=6, array_outputs=8,
+        adc=RampAdcConfig(bits=BITS, function="linear"), crossbar=CrossbarConfig(r_wire_row=20, r_wire_column=20),
+    )  # fmt: skip
+    tile = programmed(pool, 100, config)
+    decks = [tile.array_deck(codes, wires) for codes in dac_codes(VECTORS, BITS) for wires in ("reduced", "simulated")]  # type: ignore[arg-type]
+    voltages = np.array([tile._mac(result) for result in pool.run(decks)])
+    assert np.abs(voltages - config.adc.v_clp).max() > 0.02
+    np.testing.assert_allclose(voltages[0::2], voltages[1::2], rtol=0, atol=10e-9)
+    assert decks[0].circuit.count("\n") < decks[1].circuit.count("\n")
+
+
+def test_another_chip_has_other_resistors(pool: SimulatorPool) -> None:
+    tile = programmed(pool, 100)
+    code = dac_codes(VECTORS, BITS)[0]
+    before = tile.array_deck(code).circuit
+    assert tile.array_deck(code).circuit == before
+    tile.program(WEIGHTS, np.random.default_rng(2))
+    assert tile.array_deck(code).circuit != before
+
+
+def test_cells_that_are_not_linear_are_simulated(pool: SimulatorPool) -> None:
+    tile = SpiceTile(CONFIG, pool, "sinh")
+    tile.program(WEIGHTS, np.random.default_rng(1))
+    code = dac_codes(VECTORS, BITS)[0]
+    assert tile.array_deck(code) == tile.array_deck(code, "simulated")
+
+
+def test_an_unknown_choice_is_refused(pool: SimulatorPool) -> None:
+    with pytest.raises(CosimError, match="no such choice"):
+        SpiceTile(CONFIG, pool, wires="none")  # type: ignore[arg-type]
