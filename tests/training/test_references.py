@@ -142,6 +142,24 @@ def test_a_module_of_a_file(tmp_path: Path) -> None:
         module_of(replace(reference, metadata=replace(reference.metadata, network="toy")))
 
 
+@pytest.mark.parametrize(
+    ("network", "least", "most"),
+    [
+        ("har_lstm", 0.91, 1.0),
+        ("fsdd_lstm", 0.95, 1.0),
+        ("cifar10_resnet32", 0.925, 1.0),
+        ("ptb_char_lstm", 0.0, 1.55),
+    ],
+)
+def test_shipped_weights_are_good_enough(network: str, least: float, most: float) -> None:
+    """What was asked of the references; the slow tests measure what the files say."""
+    from cosim.networks.reference import shipped_reference
+
+    metadata = shipped_reference(network).metadata
+    assert metadata.value is not None and least <= metadata.value <= most
+    assert metadata.examples == {"har_lstm": 2947, "fsdd_lstm": 300, "cifar10_resnet32": 10_000}.get(network, 442_422)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["har_lstm", "fsdd_lstm"])
 def test_shipped_weights_are_as_good_as_they_say(network: str) -> None:
@@ -166,7 +184,7 @@ def test_shipped_weights_are_as_good_as_they_say(network: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["cifar10_resnet32", "ptb_char_lstm"])
-def test_shipped_weights_of_a_gpu_are_as_good_here(network: str) -> None:
+def test_shipped_weights_are_as_good_on_the_large_sets(network: str) -> None:
     """Every image, every character of the official test part, through torch on this processor."""
     from cosim.datasets import cifar10, ptb
     from cosim.datasets.sources import present
