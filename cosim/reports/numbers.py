@@ -104,10 +104,12 @@ def _numbers(values: Any) -> Iterator[float]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or minutes and seconds."""
+    """Seconds, minutes and seconds, or hours and minutes."""
     if seconds < 100:
         return f"{significant(seconds, 3) if seconds < 1 else fixed(seconds, 1)}{NBSP}s"
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 120:
+        return f"{minutes // 60}{NBSP}h {minutes % 60}{NBSP}min"
     return f"{minutes}{NBSP}min {rest}{NBSP}s"
 
 

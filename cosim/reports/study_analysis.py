@@ -69,7 +69,7 @@ def _losses(
     if len(rows) > MOST_COMPARED:
         notes.append(
             f"Points are compared in pairs where a study has at most {MOST_COMPARED} of them;"
-            " `cosim study compare` compares any two."
+            " the command cosim study compare compares any two."
         )
         return chosen.number, {}
     best = paired_scores(outcome(chosen.number))

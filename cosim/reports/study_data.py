@@ -7,6 +7,7 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -176,16 +177,16 @@ class StudyData:
     content: Mapping[str, Any]
     about: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def scored(self) -> list[Row]:
         """Points with a score."""
         return [row for row in self.rows if math.isfinite(row.score)]
 
-    @property
+    @cached_property
     def best(self) -> Row | None:
         return self._extreme(best=True)
 
-    @property
+    @cached_property
     def worst(self) -> Row | None:
         return self._extreme(best=False)
 

@@ -58,7 +58,15 @@ def test_a_parameter_of_many_values_is_its_range() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.1234, "0.123 s"), (91.26, "91.3 s"), (119.7, "2 min 0 s"), (243.0, "4 min 3 s")]
+    ("seconds", "text"),
+    [
+        (0.1234, "0.123 s"),
+        (91.26, "91.3 s"),
+        (119.7, "2 min 0 s"),
+        (243.0, "4 min 3 s"),
+        (7199.0, "119 min 59 s"),
+        (15000.0, "4 h 10 min"),
+    ],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert numbers.duration(seconds).replace(numbers.NBSP, " ") == text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
 FILLS = (BAND, PAPER, BAND, PAPER, BAND, PAPER)
 DECADES = 50.0  # ratio of the largest to the smallest value from which an axis is logarithmic
 MOST_TICKS = 9
-NARROW = 8  # letters of a tick label that still stand beside each other
+MOST_MARKS = 1000  # points of a scatter
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,15 @@ def reach(row: Row, score: Score) -> list[list[float]]:
     low, high = row.interval
     ends = (row.score - low, high - row.score)
     return [[max(score.factor * each, 0.0) if math.isfinite(each) else 0.0] for each in ends]
+
+
+def thinned(rows: Sequence[Row], keep: Collection[int] = ()) -> tuple[list[Row], str]:
+    """Every n-th of very many rows, and those whose numbers are to be kept; what a caption says of that."""
+    step = math.ceil(len(rows) / MOST_MARKS)
+    if step == 1:
+        return list(rows), ""
+    shown = [row for place, row in enumerate(rows) if place % step == 0 or row.number in keep]
+    return shown, f" {len(shown)} of the {len(rows)} points are drawn, one in {step}."
 
 
 def few(values: Sequence[Any], most: int) -> list[Any]:

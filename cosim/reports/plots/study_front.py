@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cosim.reports.numbers import prefixed_unit
-from cosim.reports.plots.study_axes import reach, score_label
+from cosim.reports.plots.study_axes import reach, score_label, thinned
 from cosim.reports.study_data import Row, StudyData
 from cosim.reports.style import BLUE, MUTED, ORANGE, PAPER, Panel, Plot, add_legend, new_panel
 
@@ -37,7 +37,7 @@ def front_plot(data: StudyData, objectives: Mapping[str, str], front: Sequence[i
         f"Every point that was evaluated; squares: those that no other point beats in all objectives"
         f" at once ({len(front)}); where there are two objectives a line joins them. Bars: 95 %"
         " interval of the mean for other chips and test samples: points whose bars overlap may"
-        " change places with other chips.",
+        f" change places with other chips.{thinned(data.scored, front)[1]}",
     )
 
 
@@ -53,14 +53,16 @@ def cost_plot(data: StudyData) -> Plot | None:
     return Plot(
         f"{data.score.name.capitalize()} against what it costs",
         tuple(panels),
-        "A mark is a point. Bars: 95 % interval of the mean for other chips and test samples.",
+        "A mark is a point. Bars: 95 % interval of the mean for other chips and test samples."
+        + thinned(data.scored)[1],
     )
 
 
 def _pair(
     data: StudyData, x: str, y: str, front: set[int], place: int, count: int, name: str, objectives: Mapping[str, str]
 ) -> Panel:
-    rows = [row for row in data.scored if math.isfinite(_value(data, row, x)) and math.isfinite(_value(data, row, y))]
+    rows, _ = thinned(data.scored, front)
+    rows = [row for row in rows if math.isfinite(_value(data, row, x)) and math.isfinite(_value(data, row, y))]
     factors = {each: _factor(data, rows, each) for each in (x, y)}
     letter = f"({'abcdef'[place]}) " if count > 1 else ""
     title = f"{letter}{_words(data, y).capitalize()} and {_words(data, x)}" if letter else ""

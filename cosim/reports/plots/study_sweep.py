@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from cosim.reports.plots.study_axes import FORMS, SettingAxis, few, reach, score_label
+from cosim.reports.plots.study_axes import FORMS, SettingAxis, few, reach, score_label, thinned
 from cosim.reports.study_data import SOURCES, Row, Setting, StudyData
 from cosim.reports.style import BAND, BLUE, MUTED, PAPER, Panel, Plot, add_legend, new_panel
 from cosim.studies.scores import Estimate
 
 MOST_SERIES = len(FORMS)
 MOST_PANELS = 6
+CROWDED = 24  # bars of a panel from which they are thin
 
 
 def sweep_plots(data: StudyData) -> list[Plot]:
@@ -89,7 +91,7 @@ def error_plot(data: StudyData) -> Plot | None:
             found = [(axis.dodged(value, number, len(known)), error) for value, error in pairs if math.isfinite(error)]
             if found:
                 x, y = zip(*found, strict=True)
-                axes.plot(x, data.score.factor * np.array(y), color=colour, marker=marker, ls=dash, mec=PAPER, mew=0.5,
+                axes.plot(x, data.score.factor * np.array(y), color=colour, marker=marker, ls=dash if setting.numeric else "none", mec=PAPER, mew=0.5,
                           ms=5, label=SOURCES[name])  # fmt: skip
         axis.apply(axes)
         axes.set_ylim(bottom=0)
@@ -137,7 +139,9 @@ def _multiples(data: StudyData) -> list[Plot]:
         rows = [row for row in data.rows if all(row.values[name] == value for name, value in fixed.items())]
         title = ", ".join(f"{each.name.rpartition('.')[2]} = {each.words(fixed[each.name])}" for each in rest)
         if any(math.isfinite(row.score) for row in rows):
-            panels.append(_lines(data, rows, x, series, f"({'abcdef'[place]}) {title}"[:60], f"study_sweep_{place}"))
+            panels.append(
+                _lines(data, rows, x, series, _wrapped(f"({'abcdef'[place]}) {title}"), f"study_sweep_{place}")
+            )
     left = len(combinations) - len(panels)
     more = f" {left} more combinations are in results.csv." if left else ""
     return [
@@ -162,7 +166,9 @@ def _effects(data: StudyData) -> Plot:
         low, high, mean = (data.score.factor * np.array([of(scores) for _, scores in found])
                            for of in (min, max, np.mean))  # fmt: skip
         axes.vlines(x, low, high, color=BAND, lw=6, label="lowest to highest")
-        axes.plot(x, mean, "o-", color=BLUE, mec=PAPER, mew=0.5, ms=5, label="mean over the other settings")
+        line = "-" if setting.numeric else "none"
+        axes.plot(x, mean, color=BLUE, marker="o", ls=line, mec=PAPER, mew=0.5, ms=5,
+                  label="mean over the other settings")  # fmt: skip
         axis.apply(axes)
         add_legend(figure, 2)
         panels.append(Panel(f"study_effect_{place}", figure, f"Mean {data.score.name} against {setting.name}"))
@@ -178,10 +184,10 @@ def _scatter(data: StudyData) -> Plot:
     settings = [each for each in data.settings if len(each.values) > 1][: 2 * MOST_PANELS]
     panels = []
     many = len(data.scored) > 60
+    rows, thin = thinned(data.scored)
     for place, setting in enumerate(settings):
         axis = SettingAxis(setting)
         figure, axes = new_panel(_titled(place, len(settings), setting), "", score_label(data.score))
-        rows = data.scored
         axes.errorbar(
             [axis.at(row.values[setting.name]) for row in rows], [data.score.factor * row.score for row in rows],
             yerr=np.concatenate([reach(row, data.score) for row in rows], axis=1), fmt="o", color=BLUE, ecolor=MUTED,
@@ -195,7 +201,7 @@ def _scatter(data: StudyData) -> Plot:
         f"{data.score.name.capitalize()} of every point against each setting",
         tuple(panels),
         "A mark is a point; all other settings change from mark to mark as well. Bars: 95 % interval for other chips"
-        f" and test samples.{more}",
+        f" and test samples.{thin}{more}",
     )
 
 
@@ -203,6 +209,7 @@ def _lines(data: StudyData, rows: Sequence[Row], x: Setting, series: Setting | N
     axis, score = SettingAxis(x), data.score
     figure, axes = new_panel(title, "", score_label(score))
     shown: list[Any] = [None] if series is None else few(series.values, MOST_SERIES)
+    bar_width, cap = (1.1, 3) if len(shown) * len(x.values) <= CROWDED else (0.6, 0)
     for number, value in enumerate(shown):
         colour, marker, dash = FORMS[number]
         mine = [row for row in rows if series is None or row.values[series.name] == value]
@@ -221,7 +228,7 @@ def _lines(data: StudyData, rows: Sequence[Row], x: Setting, series: Setting | N
         bars = np.concatenate([reach(row, score) for row in mine], axis=1)
         label = "mean, 95 % interval" if series is None else series.words(value)
         axes.errorbar(places, scores, yerr=bars, color=colour, marker=marker, ls=dash if x.numeric else "none",
-                      mec=PAPER, mew=0.5, ms=5, elinewidth=1.1, capsize=3, label=label)  # fmt: skip
+                      mec=PAPER, mew=0.5, ms=5, elinewidth=bar_width, capsize=cap, label=label)  # fmt: skip
     axis.apply(axes)
     _legend(figure, series, shown)
     alt = f"{score.name} against {x.name}" + (f", a line for each {series.name}" if series else "")
@@ -252,6 +259,11 @@ def _mean_square(data: StudyData, setting: Setting, value: Any, name: str) -> fl
     errors = [row.figures.get(name, math.nan) for row in data.scored if row.values[setting.name] == value]
     errors = [each for each in errors if math.isfinite(each)]
     return math.sqrt(sum(each**2 for each in errors) / len(errors)) if errors else math.nan
+
+
+def _wrapped(title: str) -> str:
+    """At most three lines over a panel."""
+    return "\n".join(textwrap.wrap(title, 46, max_lines=3, placeholder=" …"))
 
 
 def _titled(place: int, count: int, setting: Setting) -> str:
