@@ -8,7 +8,10 @@ from typing import Any
 
 _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 _PREFIXED = {"V", "A", "S", "s", "J", "F", "Hz", "ohm", "W"}
-_SYMBOLS = {"ohm": "Ω", "1": "", "1/V": "V⁻¹", "1/V^2": "V⁻²"}
+_SYMBOLS = {
+    "ohm": "Ω", "1": "", "1/V": "V⁻¹", "1/V^2": "V⁻²", "m^2": "m²", "1e12/J": "TOPS/W", "1e12/(s mm^2)": "TOPS/mm²",
+}  # fmt: skip
+_AREAS = ((1e-8, 1e-6, "mm²"), (0.0, 1e-12, "µm²"))  # from this area on, in units of, its name
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NBSP = "\u00a0"
 
@@ -116,6 +119,8 @@ def duration(seconds: float) -> str:
 def prefixed_unit(value: float, unit: str) -> tuple[float, str]:
     """(what the prefixed unit is in the plain one, its name) for a value of that size."""
     symbol = _SYMBOLS.get(unit, unit)
+    if symbol == "m²":
+        return next((size, name) for least, size, name in _AREAS if abs(value) >= least)
     if unit not in _PREFIXED or value == 0:
         return 1.0, symbol
     # A value that is a rounding error below 1000 belongs to the larger prefix.

@@ -23,7 +23,6 @@ SOURCES = {
     "error_chip": "chips",
     "error_read": "noise of reads",
     "error_sample": "test samples",
-    "error_model": "model against SPICE",
 }
 """Figure -> what that part of the standard error comes from."""
 
@@ -151,6 +150,12 @@ class Row:
     def interval(self) -> tuple[float, float]:
         return self.figures.get("low", math.nan), self.figures.get("high", math.nan)
 
+    @property
+    def model_form(self) -> tuple[float, float, float]:
+        """Score with the model-form error less without, and its interval."""
+        value, low, high = (self.figures.get(f"error_model{end}", math.nan) for end in ("", "_low", "_high"))
+        return value, low, high
+
 
 @dataclass(frozen=True)
 class StudyData:
@@ -246,8 +251,7 @@ def study_data(results: xr.Dataset) -> StudyData:
         found = {("score" if name == metric else name): float(each[number]) for name, each in figures.items()}
         rows.append(Row(number, labels[number] if labels else "", values, found, STATUS[int(status[number])]))
     settings = tuple(
-        Setting(name, _unit(str(results[name].attrs.get("units", ""))), _distinct(column))
-        for name, column in columns.items()
+        Setting(name, str(results[name].attrs.get("units", "")), _distinct(column)) for name, column in columns.items()
     )
     if not grid:
         settings = tuple(each for each in settings if len(each.values) > 1)
@@ -259,7 +263,7 @@ def study_data(results: xr.Dataset) -> StudyData:
         settings=settings,
         rows=tuple(rows),
         figures={
-            name: (_unit(str(flat[name].attrs.get("units", ""))), str(flat[name].attrs.get("long_name", name)))
+            name: (str(flat[name].attrs.get("units", "")), str(flat[name].attrs.get("long_name", name)))
             for name in figures
             if name != metric
         },
@@ -306,7 +310,3 @@ def _distinct(column: Sequence[Any]) -> tuple[Any, ...]:
     if all(isinstance(each, int | float) and not isinstance(each, bool) for each in found):
         found.sort()
     return tuple(found)
-
-
-def _unit(unit: str) -> str:
-    return {"m**2": "m²"}.get(unit, unit)

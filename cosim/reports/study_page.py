@@ -14,7 +14,7 @@ from cosim.reports.plots.study_front import cost_plot, front_plot
 from cosim.reports.plots.study_indices import indices_plot
 from cosim.reports.plots.study_map import map_plot
 from cosim.reports.plots.study_rungs import ladder_plot, list_plot, sorted_rungs
-from cosim.reports.plots.study_sweep import error_plot, loss_plot, sweep_plots
+from cosim.reports.plots.study_sweep import error_plot, loss_plot, model_form_plot, sweep_plots
 from cosim.reports.rendering import Book, render, write_page
 from cosim.reports.study_analysis import Analysis
 from cosim.reports.study_crosschecks import MOST_HASHES, Crosscheck
@@ -22,7 +22,7 @@ from cosim.reports.study_data import StudyData, shared_settings
 from cosim.reports.study_downloads import Download, download
 from cosim.reports.study_models import ModelCard
 from cosim.reports.study_summary import answer, headlines, question
-from cosim.reports.study_tables import constant_measures, points_table, problems_of
+from cosim.reports.study_tables import constant_measures, costs_table, points_table, problems_of
 from cosim.reports.style import Plot, plotting
 from cosim.studies.store import Summary
 
@@ -61,7 +61,7 @@ def write_study_report(data: StudyData, analysis: Analysis, extras: Extras, fold
     with plotting():
         figures = {
             "results": book.figures(_result_plots(data, analysis)),
-            "uncertainty": book.figures(_some(error_plot(data) if data.method not in ("ladder", "list") else None)),
+            "uncertainty": book.figures(_uncertainty_plots(data)),
             "costs": book.figures(_some(cost_plot(data) if data.method != "pareto" else None)),
             "agreement": book.figures(_some(agreement_plot([each.found for each in extras.checks]))),
         }
@@ -75,6 +75,7 @@ def write_study_report(data: StudyData, analysis: Analysis, extras: Extras, fold
         answer=answer(data, analysis),
         headlines=headlines(data, analysis),
         points=points_table(data, analysis),
+        costs=costs_table(data),
         constants=constant_measures(data),
         problems=problems_of(data, extras.heads),
         shared=[(name, _written(value)) for name, value in shared_settings(data.content)],
@@ -102,6 +103,12 @@ def _result_plots(data: StudyData, analysis: Analysis) -> Iterator[Plot]:
     yield from sweep_plots(data)
     yield from _some(loss_plot(data, analysis.losses))
     yield from _some(map_plot(data))
+
+
+def _uncertainty_plots(data: StudyData) -> Iterator[Plot]:
+    if data.method not in ("ladder", "list"):
+        yield from _some(error_plot(data))
+    yield from _some(model_form_plot(data))
 
 
 def _some(plot: Plot | None) -> list[Plot]:

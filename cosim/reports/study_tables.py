@@ -9,13 +9,16 @@ from dataclasses import dataclass
 
 from cosim.reports.numbers import percent, quantity, significant
 from cosim.reports.study_analysis import Analysis
-from cosim.reports.study_data import SOURCES, StudyData
+from cosim.reports.study_data import SOURCES, Row, Score, StudyData
 from cosim.studies.store import Summary
 
 MOST_ROWS = 200
 MOST_SETTINGS = 4  # from which the parts of the error are left to results.csv, for the table to fit a page
 MOST_WARNINGS = 30
-FINISHED = ("score", "low", "high", "chip_spread", "loss", "seconds", "not_finite", *SOURCES)
+MODEL_FORM = ("error_model", "error_model_low", "error_model_high")
+SCORES = ("score", "low", "high", "chip_spread", "loss", "seconds", "not_finite", *SOURCES, *MODEL_FORM)
+FIRST = ("energy", "latency", "area", "tops_per_watt", "tops_per_mm2")
+MOST_MEASURES = 7
 
 
 @dataclass(frozen=True)
@@ -28,48 +31,78 @@ class Table:
 
 
 def points_table(data: StudyData, analysis: Analysis) -> Table:
-    """A row a point."""
+    """A row a point: score, how sure it is and why, what it has lost."""
     score = data.score
-    settings = () if data.method == "ladder" else data.settings
-    heads = ["#Point", *(["Non-ideality"] if data.method == "ladder" else [each.name for each in settings])]
-    heads += [f"#{score.name.capitalize()}", "#95 % interval"]
+    unit = score.difference_unit
+    heads = [*_settings_heads(data), f"#{score.name.capitalize()}", "#95 % interval"]
     if analysis.losses:
         against = "none" if data.method == "ladder" else "the best"
-        heads.append(f"#{score.worse.capitalize()} against {against} [{score.difference_unit}]")
-    errors = [name for name in SOURCES if _any(data, name)] if len(settings) <= MOST_SETTINGS else []
+        heads.append(f"#{score.worse.capitalize()} against {against} [{unit}]")
+    errors = [name for name in SOURCES if _any(data, name)] if len(data.settings) <= MOST_SETTINGS or (
+        data.method == "ladder") else []  # fmt: skip
     if errors:
-        heads.append(f"#Chip to chip, sd [{score.difference_unit}]")
-    heads += [f"#Error: {SOURCES[name]} [{score.difference_unit}]" for name in errors]
+        heads.append(f"#Chip to chip, sd [{unit}]")
+    heads += [f"#Error: {SOURCES[name]} [{unit}]" for name in errors]
+    if _any(data, "error_model"):
+        heads.append(f"#Model-form error [{unit}]")
     if _any(data, "loss"):
         heads.append("#Loss [nat]")
-    measures = [name for name in changing_measures(data)][:3]
-    heads += [f"#{name.replace('_', ' ').capitalize()}" for name in measures]
     rows = []
     for row in data.rows[:MOST_ROWS]:
-        cells = [str(row.number)]
-        cells += [data.called(row)] if data.method == "ladder" else [
-            each.words(row.values[each.name]) for each in settings]  # fmt: skip
+        cells = _settings_cells(data, row)
         cells += [score.text(row.score) if math.isfinite(row.score) else row.status, score.range(*row.interval)]
         if analysis.losses:
-            found = analysis.losses.get(row.number)
-            told = found is not None and row.number != analysis.reference
-            cells.append(f"{score.difference(found.value)} ({score.difference(found.low)} to"  # type: ignore[union-attr]
-                         f" {score.difference(found.high)})" if told else "–")  # type: ignore[union-attr]  # fmt: skip
+            found = None if row.number == analysis.reference else analysis.losses.get(row.number)
+            cells.append("–" if found is None else _with_range(score, found.value, found.low, found.high))
         if errors:
             cells += [score.error(row.figures.get(name, math.nan)) for name in ("chip_spread", *errors)]
+        if _any(data, "error_model"):
+            cells.append(_with_range(score, *row.model_form))
         if _any(data, "loss"):
             cells.append(significant(row.figures.get("loss", math.nan)))
-        cells += [measure_text(data, name, row.figures.get(name, math.nan)) for name in measures]
         rows.append(tuple(cells))
     return Table(tuple(heads), tuple(rows), max(0, len(data.rows) - MOST_ROWS))
 
 
+def costs_table(data: StudyData) -> Table | None:
+    """A row a point: its score and what differs between points of the measures; None where nothing does."""
+    names = changing_measures(data)[:MOST_MEASURES]
+    if not names:
+        return None
+    heads = [*_settings_heads(data), f"#{data.score.name.capitalize()}"]
+    heads += [f"#{name.replace('_', ' ').capitalize()}" for name in names]
+    rows = [
+        (
+            *_settings_cells(data, row),
+            data.score.text(row.score),
+            *(measure_text(data, name, row.figures.get(name, math.nan)) for name in names),
+        )
+        for row in data.rows[:MOST_ROWS]
+    ]
+    return Table(tuple(heads), tuple(rows), max(0, len(data.rows) - MOST_ROWS))
+
+
+def _settings_heads(data: StudyData) -> list[str]:
+    return ["#Point", *(["Non-ideality"] if data.method == "ladder" else [each.name for each in data.settings])]
+
+
+def _settings_cells(data: StudyData, row: Row) -> list[str]:
+    if data.method == "ladder":
+        return [str(row.number), data.called(row)]
+    return [str(row.number), *(each.words(row.values[each.name]) for each in data.settings)]
+
+
+def _with_range(score: Score, value: float, low: float, high: float) -> str:
+    if not math.isfinite(value):
+        return "–"
+    return f"{score.difference(value)} ({score.difference(low)} to {score.difference(high)})"
+
+
 def changing_measures(data: StudyData) -> list[str]:
     """Measures that are not the same at all points; energy, latency and area first."""
-    names = [name for name in data.figures if name not in FINISHED]
+    names = [name for name in data.figures if name not in SCORES]
     names = [name for name in names if len({row.figures.get(name) for row in data.scored}) > 1]
-    return sorted(names, key=lambda name: next((place for place, each in enumerate(("energy", "latency", "area"))
-                                                if name.startswith(each)), 9))  # fmt: skip
+    return sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 
 
 def constant_measures(data: StudyData) -> list[tuple[str, str, str]]:
@@ -77,7 +110,7 @@ def constant_measures(data: StudyData) -> list[tuple[str, str, str]]:
     found = []
     for name, (_, meaning) in data.figures.items():
         values = {row.figures.get(name, math.nan) for row in data.scored}
-        if name not in FINISHED and len(values) == 1 and math.isfinite(value := values.pop()):
+        if name not in SCORES and len(values) == 1 and math.isfinite(value := values.pop()):
             found.append((name.replace("_", " "), measure_text(data, name, value), meaning))
     return found
 
@@ -91,6 +124,8 @@ def measure_text(data: StudyData, name: str, value: float) -> str:
         return percent(value, 2)
     if unit in ("1", "") and value == int(value) and abs(value) < 1e15:
         return f"{int(value)}"
+    if "utilisation" in name:
+        return percent(value)
     return quantity(value, unit)
 
 

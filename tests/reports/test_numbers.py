@@ -25,7 +25,8 @@ def test_fixed_has_no_negative_zero(value: float, text: str) -> None:
     ("value", "unit", "text"),
     [(1.2327e-10, "J", "123 pJ"), (8.478e-13, "J", "848 fJ"), (8.666e8, "Hz", "867 MHz"), (10.0, "ohm", "10.0 Ω"),
      (99.99999998911, "ohm", "100 Ω"), (0.9999999999, "ohm", "1.00 Ω"), (-5e-4, "V", "−500 µV"),
-     (0.443, "1/V", "0.443 V⁻¹"), (0.05, "1", "0.0500"), (0.0, "V", "0 V")],
+     (0.443, "1/V", "0.443 V⁻¹"), (0.05, "1", "0.0500"), (0.0, "V", "0 V"),
+     (1.166e-6, "m^2", "1.17 mm²"), (3.4e-9, "m^2", "3400 µm²"), (12.3, "1e12/J", "12.3 TOPS/W")],
 )  # fmt: skip
 def test_quantity(value: float, unit: str, text: str) -> None:
     assert numbers.quantity(value, unit).replace(numbers.NBSP, " ") == text

@@ -43,7 +43,7 @@ def front_plot(data: StudyData, objectives: Mapping[str, str], front: Sequence[i
 
 def cost_plot(data: StudyData) -> Plot | None:
     """Scores against energy, latency and area where these differ between points."""
-    names = [name for name in data.figures if _cost(name) and _known(data, name) and _differs(data, name)][:MOST_PANELS]
+    names = [name for name in COSTS if name in data.figures and _known(data, name) and _differs(data, name)]
     if not names:
         return None
     panels = [
@@ -91,7 +91,8 @@ def _pair(
         values = [_value(data, row, each) for row in rows]
         if each != data.score.metric and values and min(values) > 0 and max(values) / min(values) > DECADES:
             scale("log")
-    add_legend(figure, 2)
+    if front:
+        add_legend(figure, 2)
     return Panel(name, figure, f"{_words(data, y)} against {_words(data, x)} of {len(rows)} points")
 
 
@@ -123,7 +124,3 @@ def _known(data: StudyData, name: str) -> bool:
 def _differs(data: StudyData, name: str) -> bool:
     values = [value for row in data.scored if math.isfinite(value := _value(data, row, name))]
     return max(values) - min(values) > 1e-9 * max(map(abs, values))
-
-
-def _cost(name: str) -> bool:
-    return any(name == each or name.startswith(f"{each}_") or name.endswith(f"_{each}") for each in COSTS)

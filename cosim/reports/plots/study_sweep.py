@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,44 +35,60 @@ def sweep_plots(data: StudyData) -> list[Plot]:
 
 def loss_plot(data: StudyData, losses: Mapping[int, Estimate]) -> Plot | None:
     """Of a grid of one or two settings: how much worse each point is than the best, paired; else None."""
-    if not losses or not data.is_grid or not 1 <= len(data.settings) <= 2:
+    best = data.best
+    if not losses or best is None or not data.is_grid or not 1 <= len(data.settings) <= 2:
         return None
-    score = data.score
-    panels = []
-    for place, (x, series) in enumerate(_views(data)):
+    found = {number: (each.value, each.low, each.high) for number, each in losses.items()}
+    what = f"{data.score.name} {data.score.worse}"
+    return Plot(
+        f"{what.capitalize()} against the best point",
+        tuple(_differences(data, found, what, "study_losses")),
+        f"Each point against {data.called(best)}, on the same chips and test samples: what all points share falls out,"
+        " so these bars (95 % interval of a difference) are shorter than those of the points. A bar that reaches zero"
+        " shows no difference.",
+    )
+
+
+def model_form_plot(data: StudyData) -> Plot | None:
+    """Of a grid of one or two settings: what the model-form error does to each point; None where it is not known."""
+    found = {row.number: row.model_form for row in data.scored if math.isfinite(row.model_form[0])}
+    if not found or not data.is_grid or not 1 <= len(data.settings) <= 2:
+        return None
+    return Plot(
+        "What the models' own error does",
+        tuple(_differences(data, found, f"change of the {data.score.name}", "study_model_error")),
+        f"{data.score.name.capitalize()} with the residuals of ngspice against the models injected, less without, on"
+        " the same chips, reads and test samples; bars: 95 % interval, paired.",
+    )
+
+
+def _differences(
+    data: StudyData, found: Mapping[int, tuple[float, float, float]], what: str, name: str
+) -> Iterator[Panel]:
+    """A panel for each view of a grid; `found`: number of a point -> difference and its interval."""
+    score, views = data.score, _views(data)
+    for place, (x, series) in enumerate(views):
         axis = SettingAxis(x)
-        title = _titled(place, len(_views(data)), x)
-        figure, axes = new_panel(title, "", f"{score.name} {score.worse} [{score.difference_unit}]")
+        figure, axes = new_panel(_titled(place, len(views), x), "", f"{what} [{score.difference_unit}]")
         shown: list[Any] = [None] if series is None else few(series.values, MOST_SERIES)
         for number, value in enumerate(shown):
             colour, marker, dash = FORMS[number]
-            mine = [row for row in data.scored if row.number in losses]
+            mine = [row for row in data.scored if row.number in found]
             mine = [row for row in mine if series is None or row.values[series.name] == value]
             mine.sort(key=lambda row: axis.at(row.values[x.name]))
             if not mine:
                 continue
-            found = [losses[row.number] for row in mine]
-            bars = score.factor * np.array([[each.value - each.low, each.high - each.value] for each in found]).T
+            values, low, high = score.factor * np.array([found[row.number] for row in mine]).T
             axes.errorbar(
-                [axis.dodged(row.values[x.name], number, len(shown)) for row in mine],
-                [score.factor * each.value for each in found], yerr=bars, color=colour, marker=marker,
+                [axis.dodged(row.values[x.name], number, len(shown)) for row in mine], values,
+                yerr=np.maximum([values - low, high - values], 0.0), color=colour, marker=marker,
                 ls=dash if x.numeric else "none", mec=PAPER, mew=0.5, ms=5, elinewidth=1.1, capsize=3,
                 label="95 % interval, paired" if series is None else series.words(value),
             )  # fmt: skip
         axes.axhline(0, color=MUTED, lw=0.9)
         axis.apply(axes)
         _legend(figure, series, shown)
-        alt = f"{score.name} {score.worse} against the best point, over {x.name}"
-        panels.append(Panel(f"study_losses_{place}", figure, alt))
-    best = data.best
-    assert best is not None
-    return Plot(
-        f"{score.name.capitalize()} {score.worse} against the best point",
-        tuple(panels),
-        f"Each point against {data.called(best)}, on the same chips and test samples: what all points share falls out,"
-        " so these bars (95 % interval of a difference) are shorter than those of the points. A bar that reaches zero"
-        " shows no difference.",
-    )
+        yield Panel(f"{name}_{place}", figure, f"{what} of each point, over {x.name}")
 
 
 def error_plot(data: StudyData) -> Plot | None:
@@ -91,7 +107,8 @@ def error_plot(data: StudyData) -> Plot | None:
             found = [(axis.dodged(value, number, len(known)), error) for value, error in pairs if math.isfinite(error)]
             if found:
                 x, y = zip(*found, strict=True)
-                axes.plot(x, data.score.factor * np.array(y), color=colour, marker=marker, ls=dash if setting.numeric else "none", mec=PAPER, mew=0.5,
+                line = dash if setting.numeric else "none"
+                axes.plot(x, data.score.factor * np.array(y), color=colour, marker=marker, ls=line, mec=PAPER, mew=0.5,
                           ms=5, label=SOURCES[name])  # fmt: skip
         axis.apply(axes)
         axes.set_ylim(bottom=0)
