@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.errors import CosimError, did_you_mean
+from cosim.errors import CosimError
+from cosim.networks.choices import chosen
 from cosim.networks.evaluation import Matrix
 from cosim.networks.graph import Graph
 from cosim.networks.layers.protocol import Activations, MatrixWeights, Plan
 from cosim.networks.network import BATCH, Network
 from cosim.networks.sampling import Reservoir
+from cosim.networks.use import NetworkUse
 from cosim.tiles.calibration import calibrated_together
-from cosim.tiles.hardware import REST, Hardware, checked_fidelity
-from cosim.tiles.mapping import Layout, MappingConfig, MatrixUse
+from cosim.tiles.hardware import Hardware, checked_fidelity
+from cosim.tiles.mapping import Layout, MappingConfig
 from cosim.tiles.matrix import TiledMatrix, matrix_layout
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import full_scale
@@ -26,48 +27,6 @@ from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, large
 VECTORS = 1024  # of each matrix, that its scales are chosen from
 
 FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
-
-
-@dataclass(frozen=True)
-class NetworkUse:
-    """What a network takes of the hardware, an inference (one example of the last pass).
-
-    Attributes
-    ----------
-    matrices: matrix -> what it takes.
-    digital: (layer or node, operation) -> digital operations; partial sums are in `matrices`.
-    """
-
-    matrices: Mapping[str, MatrixUse]
-    digital: Mapping[tuple[str, str], float]
-
-    @property
-    def tiles(self) -> int:
-        """Arrays of the whole network."""
-        return sum(each.tiles for each in self.matrices.values())
-
-    @property
-    def utilisation(self) -> float:
-        """Share of these arrays' cells that is used."""
-        return sum(each.cells_used for each in self.matrices.values()) / sum(
-            each.cells_total for each in self.matrices.values()
-        )
-
-    @property
-    def conversions(self) -> dict[str, int]:
-        """Function -> conversions of bit lines."""
-        found: dict[str, int] = {}
-        for each in self.matrices.values():
-            for function, number in each.conversions.items():
-                found[function] = found.get(function, 0) + number
-        return found
-
-    def operations(self) -> dict[str, float]:
-        """Digital operation -> how often, partial sums among the additions."""
-        found: dict[str, float] = {"add": float(sum(each.digital_additions for each in self.matrices.values()))}
-        for (_, operation), number in self.digital.items():
-            found[operation] = found.get(operation, 0.0) + number
-        return found
 
 
 class TiledNetwork(Network):
@@ -100,7 +59,7 @@ class TiledNetwork(Network):
     ) -> None:
         super().__init__(graph, Plan(hardware.tile.inputs, hardware.tile.outputs, activations))
         self.hardware, self.mapping = hardware, mapping or MappingConfig()
-        self.scaling = self._chosen("scaling", scaling or ScalingConfig(), self.matrix_names)
+        self.scaling = chosen("scaling", scaling or ScalingConfig(), self.matrix_names, self.layers)
         self.layouts: dict[str, Layout] = {
             name: matrix_layout(
                 each.weights.shape[0], each.weights.shape[1], hardware, self.mapping, each.function, name
@@ -290,30 +249,8 @@ class TiledNetwork(Network):
     def _fidelities(self, fidelity: FidelityChoice) -> dict[str, dict[str, Fidelity]]:
         """Matrix -> part -> fidelity."""
         parts = [(name, block.name) for name, layout in self.layouts.items() for block in layout]
-        chosen = self._chosen("fidelity", fidelity, [f"{name}.{part}" for name, part in parts])
+        of_parts = chosen("fidelity", fidelity, [f"{name}.{part}" for name, part in parts], self.layers)
         found: dict[str, dict[str, Fidelity]] = {}
         for name, part in parts:
-            found.setdefault(name, {})[part] = checked_fidelity(chosen[f"{name}.{part}"])
-        return found
-
-    def _chosen(self, key: str, choice: Any, names: Sequence[str]) -> dict[str, Any]:
-        """Name -> what is chosen for all, or by the longest beginning of this name (in whole words)."""
-        if not isinstance(choice, Mapping):
-            return dict.fromkeys(names, choice)
-        beginnings = {
-            name: [".".join(name.split(".")[:n]) for n in range(name.count(".") + 1, 0, -1)] for name in names
-        }
-        known = {each for those in beginnings.values() for each in those}
-        for name in choice:
-            if name != REST and name not in known:
-                raise CosimError(
-                    f"there is no such layer, matrix or part.{did_you_mean(name, sorted(known))}", key=key, value=name,
-                    allowed=[*self.layers, REST],
-                )  # fmt: skip
-        found = {}
-        for name, those in beginnings.items():
-            fits = next((each for each in those if each in choice), REST)
-            if fits not in choice:
-                raise CosimError(f"nothing is chosen for '{name}'", key=key, allowed=f"'{REST}' for the rest")
-            found[name] = choice[fits]
+            found.setdefault(name, {})[part] = checked_fidelity(of_parts[f"{name}.{part}"])
         return found

@@ -6,13 +6,11 @@ when data comes. PyTorch's own layers are leaves; what a user wrote is gone thro
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import inspect
 import operator
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -35,6 +33,7 @@ from cosim.networks.torch_layers import (
     layer_weights,
     optional,
 )
+from cosim.networks.torch_tracing import IN_PLACE, Alone, bound, flat, says, traced_graph
 
 ALL_UNKNOWN = "all unknown"
 
@@ -44,9 +43,6 @@ SAME = dict.fromkeys(("contiguous", "detach", "clone", "cpu", "requires_grad"), 
     "negative": "neg", "absolute": "abs", "clip": "clamp", "concatenate": "cat",
 }  # fmt: skip
 DROPOUT = ("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "feature_dropout")
-VIEWS = ("getitem", "view", "reshape", "flatten", "unflatten", "permute", "transpose", "swapaxes", "t", "squeeze",
-         "unsqueeze", "expand", "chunk", "split", "unbind", "select", "narrow", "contiguous", "detach", "to", "float",
-         "dropout")  # fmt: skip
 IGNORED = ("inplace", "memory_format", "non_blocking", "copy", "_stacklevel")  # keywords that make no difference here
 
 
@@ -63,88 +59,13 @@ def graph_of_module(
         own = copy.deepcopy(module).cpu().float().eval()
     except (RuntimeError, TypeError) as error:
         raise CosimError(f"the module cannot be copied: {error}", key=type(module).__name__) from error
-    root = _Alone(own) if isinstance(own, RECURRENT) else nn.Sequential(own) if _is_layer(own) else own
-    traced = _traced(root, wanted, fixed or {})
+    root = Alone(own) if isinstance(own, RECURRENT) else nn.Sequential(own) if _is_layer(own) else own
+    traced = traced_graph(root, wanted, fixed or {})
     return folded(_Conversion(root, traced, wanted, dict(batch_axes or {}), type(module).__name__).graph())
-
-
-class _Alone(nn.Module):
-    """A recurrent layer that is the whole network."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, sequence: Tensor, state: Any = None) -> Any:
-        return self.layer(sequence, state)
 
 
 def _is_layer(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn") and not isinstance(module, nn.Sequential)
-
-
-class _Tracer(fx.Tracer):
-    proxy_buffer_attributes = True  # a buffer may be cut to a size that data has
-
-    def __init__(self, digital: set[str]) -> None:
-        super().__init__()
-        self.digital = digital
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        kept = {module_qualified_name, type(m).__name__} & self.digital
-        return bool(kept) or isinstance(m, RECURRENT) or super().is_leaf_module(m, module_qualified_name)
-
-
-def _traced(root: nn.Module, digital: set[str], fixed: Mapping[str, Any]) -> fx.Graph:
-    names = inspect.signature(root.forward).parameters
-    for name in fixed:
-        if name not in names:
-            raise CosimError(f"forward has no such argument.{did_you_mean(name, names)}", key=name, allowed=list(names))
-    try:
-        with _sizes_of_stand_ins():
-            graph = _Tracer(digital).trace(root, concrete_args=dict(fixed) or None)
-    except Exception as error:  # whatever a user's forward raises on stand-ins
-        reason = str(error).strip().splitlines()
-        raise CosimError(
-            "torch.fx cannot trace this module's forward, which must not decide by the values of tensors"
-            f" ({type(error).__name__}: {reason[0] if reason else 'no reason given'}). Give arguments that are no"
-            " tensors in `fixed`, or name the module that decides in `digital`",
-            key=type(root).__name__,
-        ) from error
-    for node in reversed(graph.nodes):  # what nobody needs, and checks that fixed arguments are what they were
-        if not node.users and node.op not in ("placeholder", "output"):
-            graph.erase_node(node)
-    for node in graph.nodes:
-        if node.op == "placeholder" and not node.users and node.name.rpartition("_")[0] in fixed:
-            graph.erase_node(node)
-    return graph
-
-
-@contextlib.contextmanager
-def _sizes_of_stand_ins() -> Iterator[None]:
-    """torch.zeros(1, x.size(0), 8) is written down; torch itself takes only sizes that are numbers."""
-
-    def wrapped(original: Any) -> Any:
-        def made(*arguments: Any, **keywords: Any) -> Any:
-            proxies = [each for each in _flat((arguments, keywords)) if isinstance(each, fx.Proxy)]
-            if not proxies:
-                return original(*arguments, **keywords)
-            return proxies[0].tracer.create_proxy("call_function", original, arguments, keywords)
-
-        return made
-
-    with mock.patch.object(torch, "zeros", wrapped(torch.zeros)):
-        yield
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple | list):
-        for each in value:
-            yield from _flat(each)
-    elif isinstance(value, dict):
-        yield from _flat(list(value.values()))
-    else:
-        yield value
 
 
 class _Conversion:
@@ -164,7 +85,6 @@ class _Conversion:
         self.used: set[str] = set()
 
     def graph(self) -> Graph:
-        self._unalias()
         for node in self.traced.nodes:
             getattr(self, f"_{node.op}")(node)
         if self.unknown:
@@ -183,52 +103,6 @@ class _Conversion:
                 raise CosimError("the network has no such input", key=name, allowed=inputs)
         return Graph(tuple(self.nodes), self.layers, self.arrays, self.functions, self.name)
 
-    def _unalias(self) -> None:
-        """What comes after an operation in place sees its result, also by the old name."""
-        earlier: set[fx.Node] = set()
-        for node in self.traced.nodes:
-            earlier.add(node)
-            if self._in_place(node) and node.args and isinstance(node.args[0], fx.Node):
-                self._check_shared(node, node.args[0], earlier)
-                node.args[0].replace_all_uses_with(node, delete_user_cb=lambda user: user not in earlier)
-
-    def _check_shared(self, node: fx.Node, changed: fx.Node, earlier: Collection[fx.Node]) -> None:
-        """CosimError where a view of what is changed, or what it is a view of, is used later."""
-        names, left = {changed}, [changed]
-        while left:
-            one = left.pop()
-            own = [each for each in one.all_input_nodes if self._is_view(one)]
-            for other in own + [each for each in one.users if self._is_view(each) and each in earlier]:
-                if other not in names:
-                    names.add(other)
-                    left.append(other)
-        for other in names - {changed}:
-            if any(user not in earlier for user in other.users):
-                raise CosimError(
-                    "this operation in place changes what is used later under another name; write it without `inplace`",
-                    key=node.name, value=other.name,
-                )  # fmt: skip
-
-    def _is_view(self, node: fx.Node) -> bool:
-        if node.op == "call_module":
-            return isinstance(self.modules[str(node.target)], nn.Flatten | nn.Unflatten | nn.Identity | nn.Dropout)
-        name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
-        return node.op in ("call_method", "call_function") and name in VIEWS
-
-    def _in_place(self, node: fx.Node) -> bool:
-        if node.op == "call_module":
-            return bool(getattr(self.modules[str(node.target)], "inplace", False))
-        if node.op == "call_method":
-            return str(node.target).endswith("_") and not str(node.target).endswith("__")
-        if node.op != "call_function":
-            return False
-        name = getattr(node.target, "__name__", "")
-        return bool(
-            node.kwargs.get("inplace")
-            or (name.endswith("_") and not name.startswith("_"))
-            or (getattr(node.target, "__module__", "") == "_operator" and name in IN_PLACE)
-        )
-
     def _placeholder(self, node: fx.Node) -> None:
         keywords: dict[str, Any] = {"default": self._argument(node.args[0])} if node.args else {}
         name = str(node.target)
@@ -243,7 +117,7 @@ class _Conversion:
         for user in node.users:
             module = self.modules.get(str(user.target)) if user.op == "call_module" else None
             if isinstance(module, RECURRENT):
-                in_state = node in _flat((user.args[1:], dict(user.kwargs)))
+                in_state = node in flat((user.args[1:], dict(user.kwargs)))
                 return in_state or not module.batch_first
             if user.op == "call_function" and user.target in (operator.getitem,) and self._counts_second(user):
                 return True
@@ -270,19 +144,18 @@ class _Conversion:
             return
         reason = ""
         try:
+            arguments = tuple(bound(module.forward, node.args, dict(node.kwargs)).values())
             weights = self.layers.get(target) or layer_weights(module)
             if weights is not None:
                 self.layers[target] = weights
-                arguments = (*node.args, *node.kwargs.values())
-                self._add(node, "layer", self._argument(tuple(arguments)), target=target)
+                self._add(node, "layer", self._argument(arguments), target=target)
                 return
             found = digital_operation(module)
             if found is not None:
                 operation, keywords = found
-                arguments = (*node.args, *node.kwargs.values())
-                self._add(node, operation, self._argument(tuple(arguments)), keywords)
+                self._add(node, operation, self._argument(arguments), keywords)
                 return
-        except NotMapped as error:
+        except (NotMapped, TypeError) as error:  # also arguments that its forward does not have
             reason = f": {error}"
         self._refused(node, target, module, f"{type(module).__name__}{reason}")
 
@@ -318,12 +191,12 @@ class _Conversion:
         plain = IN_PLACE.get(name, name.rstrip("_") if not name.startswith("_") else name)
         operation = SAME.get(plain, plain)
         arguments, keywords = node.args, dict(node.kwargs)
-        if node.op == "call_function" and len(arguments) > 1 and _says(node.target, "inplace"):
-            arguments, keywords = node.args[:1], _bound(node.target, node.args, keywords)
+        if node.op == "call_function" and len(arguments) > 1 and says(node.target, "inplace"):
+            arguments, keywords = node.args[:1], bound(node.target, node.args, keywords)
             keywords = dict(list(keywords.items())[1:])
         keywords = {key: value for key, value in keywords.items() if key not in IGNORED}
         if operation in DROPOUT:
-            if _bound(functional.dropout, node.args, dict(node.kwargs)).get("training", True) is not False:
+            if bound(functional.dropout, node.args, dict(node.kwargs)).get("training", True) is not False:
                 return False
             operation, arguments, keywords = "identity", node.args[:1], {}
         if operation not in OPERATIONS or not _takes(operation, arguments, keywords):
@@ -345,7 +218,7 @@ class _Conversion:
 
     def _functional(self, node: fx.Node, name: str) -> bool:
         """Layers written as functions of the module's own weights."""
-        given = _bound(FUNCTIONAL[name], node.args, dict(node.kwargs))
+        given = bound(FUNCTIONAL[name], node.args, dict(node.kwargs))
 
         def own(key: str) -> Any:
             value = given.get(key)
@@ -420,26 +293,12 @@ class _Conversion:
         return value
 
 
-IN_PLACE = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div"}
 FUNCTIONAL: dict[str, Any] = {
     "linear": lambda input, weight, bias=None: None,
     "conv1d": lambda input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1: None,
     "conv2d": lambda input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1: None,
     "batch_norm": functional.batch_norm,
 }
-
-
-def _bound(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by their names."""
-    return dict(inspect.signature(function).bind(*arguments, **keywords).arguments)
-
-
-def _says(function: Any, name: str) -> bool:
-    """Whether a function says that it has an argument of this name."""
-    try:
-        return name in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
 
 
 def _takes(operation: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
