@@ -25,7 +25,8 @@ from cosim.costs.config import CostConfig
 from cosim.costs.work import DigitalWork, LayerWork, Operation, TileWork
 from cosim.networks.graph import Graph
 from cosim.networks.layers.protocol import Activations
-from cosim.networks.tiled import NetworkUse, TiledNetwork
+from cosim.networks.tiled import TiledNetwork
+from cosim.networks.use import NetworkUse
 from cosim.tiles.config import conductance_targets
 from cosim.tiles.hardware import Hardware
 from cosim.tiles.mapping import MappingConfig, MatrixUse
