@@ -1,10 +1,11 @@
 """Tile: one of 72 x 128 in SPICE fidelity, transistor-level comparators: seconds a vector, by one and two workers.
 
 144 word lines by 128 bit lines with all their wires, two-stage comparators, 5 bits, linear cells, inputs drawn evenly.
-Nothing comes from the store of results; the workers have started and the chip is programmed before a clock
-runs. The two numbers of workers take turns, and of each the fastest run is taken, because whatever else the machine
-does only adds. With several vectors all decks of a stage run side by side; one vector alone has one array deck, which
-cannot be shared, and ramp decks, which are. The codes of both must be the same.
+Nothing comes from the store of results; the workers have started and the chip is programmed before a clock runs. The
+two numbers of workers take turns, and of each the fastest run is taken, because whatever else the machine does only
+adds. With several vectors all decks of a stage run side by side; one vector alone has one array deck, which cannot be
+shared, and four ramp decks, which are. The codes of both must be the same. The last line is the array deck by itself,
+its wires reduced to ports as tiles have it, beside the deck with every wire; the voltages must be the same to 10 nV.
 
 Prints one JSON object a line: claim, value [s a vector], unit, yardstick, ratio (one worker / this), goal, holds,
 threads; the line of one worker states its own ngspice time as the yardstick.
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.tiles.config import TileConfig
+from cosim.tiles.quantise import dac_codes
 from cosim.tiles.spice import SpiceTile
 
 INPUTS, OUTPUTS, BITS = 72, 128, 5
@@ -42,6 +44,7 @@ def main() -> None:
         tiles = {pool.workers: started(config, pool, weights) for pool in (one, two)}
         seconds, own = timed(tiles, vectors, turns)
         alone, own_alone = timed(tiles, vectors[:1], turns)
+        reduced, simulated_wires = array_alone(tiles[1], vectors[0])
         simulator = f"ngspice {one.simulator.version_text} ({one.simulator.solver})"
     for many, found, simulated in ((f"a vector of {count}", seconds, own), ("one vector alone", alone, own_alone)):
         report(
@@ -51,12 +54,25 @@ def main() -> None:
             f"{TILE}: {many}, two workers", found[2], "s", f"the same with one worker, {simulator}",
             found[1] / found[2], GOAL, threads=2,
         )  # fmt: skip
+    report(
+        f"{TILE}: array and integrators, one vector", reduced, "s", f"every wire in {simulator}",
+        simulated_wires / reduced, 10.0,
+    )  # fmt: skip
+
+
+def array_alone(tile: SpiceTile, vector: np.ndarray) -> tuple[float, float]:
+    """ngspice's own time of the array deck [s], reduced to its ports and with every wire."""
+    codes = dac_codes(vector, tile.config.dac_bits)
+    reduced, simulated = tile.pool.run([tile.array_deck(codes, wires) for wires in ("reduced", "simulated")])
+    assert np.abs(tile._mac(reduced) - tile._mac(simulated)).max() < 10e-9
+    return reduced.elapsed, simulated.elapsed
 
 
 def started(config: TileConfig, pool: TimedPool, weights: np.ndarray) -> SpiceTile:
     """A programmed tile whose pool's workers have all started."""
     tile = SpiceTile(config, pool)
     tile.program(weights, np.random.default_rng(2))
+    tile.array_deck(np.zeros(INPUTS, dtype=np.int64))  # the chip's wires are reduced once
     low, high = config.adc.v_clp - 0.1, config.adc.v_clp + 0.1
     pool.run([tile.ramp_deck(np.full(OUTPUTS, each), range(1)) for each in np.linspace(low, high, pool.workers)])
     return tile
