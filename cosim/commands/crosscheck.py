@@ -154,26 +154,22 @@ def _hardware(request: Request) -> Any:
 
 
 def _show(report: dict[str, Any]) -> None:
-    from rich.table import Table
-
     out.print(
         f"{report['network']}, {report['layer']}: {report['vectors']} vectors of {report['data']},"
         f" {report['conversions']} conversions in {report['hardware']['simulator']}, {report['bit_lines']} bit lines"
     )
-    table = Table("part", "function", "conversions", "equal", "95 %", "largest", "MAC [LSB]", "threshold [LSB]")
     for row in (*report["parts"], {**report, "matrix": "all", "part": "", "function": ""}):
-        name, (low, high) = f"{row['matrix']} {row['part']}", row["interval"]
-        table.add_row(
-            name, row["function"], str(row["conversions"]), f"{row['equal']:.2%}", f"{low:.2%} to {high:.2%}",
-            str(row["largest"]), _size(row["mac"]), _size(row["threshold"]),
-        )  # fmt: skip
-    out.print(table)
+        name, (low, high) = " ".join((row["matrix"], row["part"], row["function"])).strip(), row["interval"]
+        out.print(
+            f"  {name}: {row['conversions']} conversions, {row['equal']:.2%} equal [{low:.2%}, {high:.2%}], largest"
+            f" {row['largest']} LSB; MAC results {_size(row['mac'])}; thresholds {_size(row['threshold'])}"
+        )
     low, high = report["interval_bit_lines"]
     differing, decks = report["differing"], report["decks"]
     out.print(
-        f"bootstrap over bit lines: {low:.2%} to {high:.2%}; {differing['codes']} codes differ,"
-        f" {differing['by_thresholds_alone']} by thresholds alone, at most"
-        f" {differing['largest_distance_lsb']:.2g} LSB from one; {report['undecided']} undecided counters"
+        f"bootstrap over bit lines: {low:.2%} to {high:.2%}; {differing['codes']} codes differ, at"
+        f" most {differing['largest_distance_lsb']:.2g} LSB from a threshold; {differing['by_thresholds_alone']} would"
+        f" with ngspice's own MAC results; {report['undecided']} undecided counters"
     )
     out.print(f"decks: {decks['run']} simulated, {decks['known']} from the store of results")
     accuracy = report["accuracy"]
@@ -198,4 +194,8 @@ def _show(report: dict[str, Any]) -> None:
 
 
 def _size(residuals: dict[str, Any] | None) -> str:
-    return "not searched" if residuals is None else f"{residuals['rms_lsb']:.4f} rms, {residuals['largest_lsb']:.3f}"
+    return (
+        "not searched"
+        if residuals is None
+        else f"{residuals['rms_lsb']:.4f} LSB rms, {residuals['largest_lsb']:.3f} at most"
+    )
