@@ -182,6 +182,12 @@ class StudyData:
     content: Mapping[str, Any]
     about: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def network(self) -> str:
+        """Name of the network, or of the first one where it is swept."""
+        stated = self.content.get("network", {}).get("name", "digits_lstm")
+        return str(self.rows[0].values.get("network.name", stated) if self.rows else stated)
+
     @cached_property
     def scored(self) -> list[Row]:
         """Points with a score."""
@@ -257,7 +263,7 @@ def study_data(results: xr.Dataset) -> StudyData:
         settings = tuple(each for each in settings if len(each.values) > 1)
     sweep = content.get("sweep", {})
     return StudyData(
-        title=str(content.get("title") or f"Study of {content.get('network', {}).get('name', 'digits_lstm')}"),
+        title=str(content.get("title") or "Study"),
         method=str(sweep.get("method", "grid")),
         score=Score(metric),  # type: ignore[arg-type]
         settings=settings,

@@ -9,13 +9,18 @@ from typing import Any
 from cosim.reports.numbers import NBSP, fixed, quantity
 from cosim.reports.study_analysis import Analysis
 from cosim.reports.study_data import Row, StudyData
+from cosim.reports.study_tables import measure_text
 from cosim.reports.summary import Headline
 from cosim.studies.scores import Estimate
+
+MOST_FRONT = 8  # points of a front in the table at the top
 
 
 def question(data: StudyData) -> str:
     """What was asked, in words."""
-    counts, network = data.counts, data.content.get("network", {}).get("name", "digits_lstm")
+    counts = data.counts
+    swept = any(each.name == "network.name" for each in data.settings)
+    network = "several networks" if swept else data.network
     samples = counts.get("test_samples")
     chips, reads = counts.get("chips", 1), counts.get("noise_samples", 1)
     text = f"{data.score.name.capitalize()} of {network} on"
@@ -81,7 +86,21 @@ def headlines(data: StudyData, analysis: Analysis) -> list[Headline]:
     ]
     if data.method == "ladder":
         lines += _costliest(data, analysis)
+    if analysis.front:
+        return [*_front(data, analysis), *lines]
     return [*lines, *_costs(data, data.best)]
+
+
+def _front(data: StudyData, analysis: Analysis) -> Iterator[Headline]:
+    """Points of a search that no other beats, the best score first."""
+    worse = -1.0 if data.score.metric == "accuracy" else 1.0
+    rows = sorted((data.rows[number] for number in analysis.front), key=lambda row: worse * row.score)
+    others = [name for name in analysis.objectives if name in data.figures]
+    for row in rows[:MOST_FRONT]:
+        reached = [f"{name.replace('_', ' ')} {measure_text(data, name, row.figures[name])}" for name in others]
+        yield _line(data, f"On the front, point {row.number}", row, f"{', '.join(reached)}: {data.called(row)}")
+    if len(rows) > MOST_FRONT:
+        yield Headline("More points on the front", str(len(rows) - MOST_FRONT), "–", "see the figure and the points")
 
 
 def _rungs(data: StudyData, basis: str) -> Iterator[Headline]:

@@ -61,7 +61,10 @@ method = "grid"
 "nonidealities.ir_drop" = [true, false]
 """
 )
-LADDER = HEAD.format(title="Ladder", chips=5, reads=2) + '[sweep]\nmethod = "ladder"\n'
+LADDER = (
+    HEAD.format(title="Ladder", chips=5, reads=2).replace('[network]\nname = "digits_lstm"\n', "")
+    + '[sweep]\nmethod = "ladder"\n'
+)
 LIST = (
     HEAD.format(title="A list", chips=4, reads=1)
     + """[sweep]

@@ -308,6 +308,8 @@ def test_a_search_and_its_front_in_a_browser(browser: Browser, views: dict[str, 
     page = write_study_report(data, found, Extras(heads=view.found), tmp_path)
     text = spaced(Page(page).text)
     assert "Pareto front" in text and "beaten by no other in all objectives" in text
+    for number in found.front[:8]:
+        assert f"On the front, point {number}: accuracy {100 * data.rows[number].score:.2f} %" in text
     assert [look(browser, page, *each)["wrong"] for each in VIEWS] == [[]] * len(VIEWS)
 
 

@@ -107,7 +107,7 @@ def error_plot(data: StudyData) -> Plot | None:
             found = [(axis.dodged(value, number, len(known)), error) for value, error in pairs if math.isfinite(error)]
             if found:
                 x, y = zip(*found, strict=True)
-                line = dash if setting.numeric else "none"
+                line = dash if setting.numeric and data.is_grid else "none"
                 axes.plot(x, data.score.factor * np.array(y), color=colour, marker=marker, ls=line, mec=PAPER, mew=0.5,
                           ms=5, label=SOURCES[name])  # fmt: skip
         axis.apply(axes)
