@@ -1,5 +1,6 @@
 """The same study in this process, in worker processes and on Dask: the same to the last bit, whoever dies meanwhile."""
 
+import json
 import os
 import random
 import signal
@@ -82,6 +83,7 @@ def _die(job: Job) -> Outcome:
     os._exit(9)
 
 
+@pytest.mark.slow
 def test_a_point_that_kills_every_worker_is_given_up_as_failed(
     study_file: Write, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,8 +198,6 @@ def test_two_processes_in_one_folder_share_the_work(study_file: Write, tmp_path:
         "--json",
     ]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    import json
-
     told = []
     for run in runs:
         out, err = run.communicate(timeout=250)
