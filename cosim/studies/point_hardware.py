@@ -16,6 +16,7 @@ from cosim.blocks.crossbar.behaviour import load_model as load_crossbar
 from cosim.blocks.model import Parameter
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.behaviour import load_model as load_ramp_adc
+from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.recipes import model_path
 from cosim.devices import Device, drift_exponents, drifted, load_device
 from cosim.errors import CosimError, did_you_mean
@@ -40,14 +41,35 @@ CONVERTED = ("linear", "sigmoid", "tanh", "relu")
 class StudyHardware(Hardware):
     """Hardware whose converters may make other functions than the network's layers ask for.
 
-    functions: activation of the network -> the function that is made instead.
+    functions: activation of the network -> the function that is made instead, see `function_and_range`.
     """
 
     functions: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, function: str, **changes: Any) -> TileConfig:
         """See `Hardware`."""
-        return super().config(self.functions.get(function, function), **changes)
+        if function not in self.functions:
+            return super().config(function, **changes)
+        name, x_range = function_and_range(self.functions[function])
+        adc = RampAdcConfig(**(self.tile.adc.model_dump() | {"function": name, "x_range": x_range, "points": None}))
+        return validated(
+            TileConfig, {**self.tile.model_dump(), "adc": adc, **changes}, from_code=TileConfig.model_fields
+        )
+
+
+def function_and_range(text: str) -> tuple[str, tuple[float, float] | None]:
+    """A function, and the range of inputs that its code spans where one is given: "expr: tanh(x) @ -4, 4".
+
+    CosimError for what is no range.
+    """
+    name, at, ends = text.partition("@")
+    if not at:
+        return text, None
+    try:
+        low, high = (float(each) for each in ends.split(","))
+    except ValueError as error:
+        raise CosimError("not a range of inputs", value=text, allowed="FUNCTION @ LOW, HIGH") from error
+    return name.strip(), (low, high)
 
 
 def point_hardware(settings: Settings) -> StudyHardware:
@@ -87,10 +109,13 @@ def ramp_adcs_of(settings: Settings, functions: Iterable[str]) -> dict[str, Ramp
             )  # fmt: skip
     models = {}
     for function in sorted(functions):
-        changes = given | {"function": function, "device": settings.device.name}
-        changed = {name: value for name, value in changes.items() if getattr(template.config, name) != value}
         with key_of(f"functions ({function})", function, always=True):
-            models[function] = template.at(**changed) if changed else template
+            name, x_range = function_and_range(function)
+            changes = given | {"function": name, "x_range": x_range, "device": settings.device.name}
+            changed = {key: value for key, value in changes.items() if getattr(template.config, key) != value}
+            if name != template.config.function:
+                changed["points"] = None
+            models[name] = template.at(**changed) if changed else template
     return models
 
 
@@ -156,7 +181,7 @@ def key_of(key: str, value: str, *, always: bool = False) -> Iterator[None]:
     try:
         yield
     except CosimError as error:
-        if error.key is not None and not (always and error.key == "function"):
+        if error.key is not None and not (always and error.key in ("function", "x_range")):
             raise
         raise CosimError(
             error.message, file=error.file, key=key, value=error.value or value, allowed=error.allowed
@@ -194,7 +219,7 @@ def _replaced(fitted: Mapping[str, Parameter], stated: ModelSettings, key: str) 
             )
         unit = parameters[name].unit
         value = float(raw) if not isinstance(raw, str) else parse_quantity(raw, unit, key=dotted)
-        parameters[name] = replace(parameters[name], value=value)
+        parameters[name] = replace(parameters[name], value=value, low=None, high=None)
     return parameters
 
 

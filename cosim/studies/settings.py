@@ -101,7 +101,9 @@ class Settings(BlockConfig):
     fidelity: dict[str, Fidelity] = Field({DEFAULT: Fidelity.BEHAVIOURAL}, validate_default=True)
     costs: CostConfig = Field(default_factory=CostConfig)
     functions: dict[str, str] = Field(
-        default_factory=dict, description="activation of the network -> the function that its converters make instead"
+        default_factory=dict,
+        description="activation of the network -> the function that its converters make instead; with the range of"
+        " inputs where it has none of its own: 'expr: tanh(x) @ -4, 4'",
     )
 
     def switches(self) -> Nonidealities:
@@ -297,7 +299,10 @@ def located(settings: Settings, folder: str | Path) -> Settings:
         return stated and stated.model_copy(update={"file": found(stated.file)})
 
     def function(text: str) -> str:
-        return TABLE + " " + found(text.removeprefix(TABLE).strip()) if text.startswith(TABLE) else text
+        if not text.startswith(TABLE):
+            return text
+        name, at, ends = text.removeprefix(TABLE).partition("@")
+        return f"{TABLE} {found(name.strip())} {at}{ends}".strip()
 
     models = settings.models
     changes = {

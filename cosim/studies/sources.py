@@ -11,7 +11,7 @@ from cosim.blocks.ramp_adc.functions import TABLE
 from cosim.devices import load_device
 from cosim.errors import CosimError
 from cosim.files import sha256_of
-from cosim.studies.point_hardware import model_file
+from cosim.studies.point_hardware import function_and_range, model_file
 from cosim.studies.settings import Settings
 from cosim.studies.subjects import data_hash, subject_of, task_for
 from cosim.studies.tasks import Task
@@ -57,8 +57,8 @@ def sources_of(settings: Settings, written: Settings, counts: Counts) -> Sources
         found[f"form_error '{written.models.form_error}'"] = sha256_of(Path(settings.models.form_error))
     for name, function in settings.functions.items():
         if function.startswith(TABLE):
-            text = written.functions[name].removeprefix(TABLE).strip()
-            found[f"function '{text}'"] = sha256_of(Path(function.removeprefix(TABLE).strip()))
+            file = function_and_range(function)[0].removeprefix(TABLE).strip()
+            found[f"function '{written.functions[name]}'"] = sha256_of(Path(file))
     found[f"device '{written.device.name}'"] = load_device(settings.device.name).sha256
     return found
 

@@ -52,7 +52,7 @@ name = "taox_1t1r"
 # default = "behavioural"
 
 # [functions]                   # what converters make in place of an activation
-# tanh = "expr: tanh(x)"
+# tanh = "expr: tanh(x) @ -4, 4"   # with the range of inputs that its code spans
 
 # ---- what is swept -----------------------------------------------------------------------------------------
 # methods: {", ".join(METHODS)}

@@ -205,3 +205,21 @@ def test_two_processes_in_one_folder_share_the_work(study_file: Write, tmp_path:
         told.append(json.loads(out))
     assert sum(each["done"] for each in told) == 48 and min(each["done"] for each in told) > 0
     assert len(_points(path)) == 48
+
+
+@pytest.mark.slow
+def test_an_interrupt_of_the_keyboard_leaves_what_is_finished(study_file: Write, tmp_path: Path) -> None:
+    study, path = load_specification(study_file(MANY)), tmp_path / "r"
+    command = [sys.executable, "-m", "cosim.cli", "study", "run", str(study.path), "-o", str(path), "--workers", "2"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while len(_points(path)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    finished = _points(path)
+    assert f"stopped: {len(finished)} points are finished and kept" in said and "Traceback" not in said
+    folder = read_folder(path)
+    assert all(folder.outcome(name.removesuffix(".safetensors")).failure is None for name in finished)
+    assert sorted(os.listdir(path / "points")) == sorted(finished)  # no half file
