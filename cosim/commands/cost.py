@@ -1,16 +1,16 @@
-"""`cosim cost explain`."""
+"""`cosim cost explain` and `cosim cost compare`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cosim.blocks.config import load_config
-from cosim.commands.common import check_seed, out, print_json
+from cosim.commands.common import check_seed, out, print_json, quantity
 from cosim.costs.account import NetworkCost
 from cosim.costs.config import CostConfig
 from cosim.costs.constants import constants, shown
@@ -69,6 +69,39 @@ def explain(request: Request) -> None:
     )
     for note in cost.notes:
         out.print(f"  {note}")
+
+
+YARDSTICKS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("nl-ramp", {}), ("ramp", {}), ("sar", {}), ("sar", {"sar_energy": "circuit"}),
+)  # fmt: skip
+
+
+def compare(request: Request) -> None:
+    """The same network with each converter, in a table; ratios to the ramp that gives the activation."""
+    found: dict[str, dict[str, float]] = {}
+    for converter, further in YARDSTICKS:
+        own = replace(request, yardstick=converter, settings={**request.settings, **further})
+        found[converter if not further else f"{converter}, own circuit"] = cost_for(own).figures()
+    if request.as_json:
+        rows = [{"converter": name, **figures} for name, figures in found.items()]
+        print_json({"network": request.network, "converters": rows})
+        return
+    first = next(iter(found.values()))
+    cells = [list(COLUMNS)]
+    for name, figures in found.items():
+        amounts = {
+            "energy": quantity(figures["energy"], "J"), "latency": quantity(figures["latency"], "s"),
+            "area": f"{figures['area'] * 1e6:.4g} mm²", "tops_per_watt": f"{figures['tops_per_watt']:.4g}",
+            "tops_per_mm2": f"{figures['tops_per_mm2']:.4g}",
+        }  # fmt: skip
+        cells.append([name, *(f"{text} ({figures[key] / first[key]:.2f})" for key, text in amounts.items())])
+    widths = [max(len(row[column]) for row in cells) for column in range(len(COLUMNS))]
+    for row in cells:
+        out.print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    out.print("in brackets: the ratio to nl-ramp; activations of the others are digital")
+
+
+COLUMNS = ("converter", "energy", "latency", "area", "TOPS/W", "TOPS/mm²")
 
 
 def _show(title: str, tree: Term, unit: str, request: Request) -> None:
@@ -147,7 +180,10 @@ def _network(request: Request) -> tuple[Graph, Any, int, str]:
             data = np.clip(data, -1.0, 1.0) if digits else data
         note = f"inputs drawn at random, {EXAMPLES} examples of {data.shape[1:]}; not the data set's"
     else:
-        examples = task_of(name if reference is None else reference).calibration
+        try:
+            examples = task_of(name if reference is None else reference).calibration
+        except CosimError as error:
+            raise CosimError(f"{error}; without the data set take --inputs drawn") from error
         data = np.asarray(examples[slice(0, EXAMPLES)])
         data = data[:, :SYMBOLS] if text else data
         note = f"inputs: {len(data)} examples of the training part, {data.shape[1:]} each"

@@ -31,6 +31,7 @@ from cosim.costs.scaling import factor, nearest_node
 from cosim.costs.terms import Term, total
 from cosim.costs.timing import SAR_CLOCK, OperationTimes, ramp_times, sar_times
 from cosim.costs.work import TileWork
+from cosim.errors import CosimError
 from cosim.resources import shipped
 from cosim.units import format_si
 
@@ -75,6 +76,11 @@ def _setting(tile: str, account: str, work: TileWork, config: CostConfig) -> Til
     if known is not None:
         return known
     adc = work.config.adc
+    if config.converter == "nl-ramp" and adc.ramp != "column":
+        raise CosimError(
+            "this converter has a memristor column; a fixed ramp is the yardstick 'ramp'", key="adc.ramp",
+            value=adc.ramp, allowed="column, or the yardstick ramp or sar",
+        )  # fmt: skip
     driver, _ = _driver(work, config)
     circuit = circuit_of_tile(work.config, driver)
     converting = adc if config.converter == "nl-ramp" else linear(adc)

@@ -214,9 +214,21 @@ def test_json_holds_the_whole_trees(cosim: Run) -> None:
     assert any("65 nm" in note for note in content["notes"]) and any("k = 4" in note for note in content["notes"])
 
 
+def test_converters_side_by_side(cosim: Run) -> None:
+    code, text, errors = cosim("cost", "compare", "digits_lstm")
+    assert (code, errors) == (0, "")
+    lines = text.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:5]] == ["nl-ramp", "ramp", "sar", "sar, own circuit"]
+    assert lines[1].count("(1.00)") == 5
+    code, text, _ = cosim("cost", "compare", "digits_lstm", "--json")
+    rows = json.loads(text)["converters"]
+    assert len({row["operations"] for row in rows}) == 1 and len({row["energy"] for row in rows}) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["digits_lstm", "--set", "adc.ramp=fixed"], "has a memristor column"),
         (["fsdd_lstn"], "Did you mean 'fsdd_lstm'"),
         (["fsdd_lstm", "--node", "44"], "node is not known"),
         (["fsdd_lstm", "--yardstick", "flash"], "no such converter"),
