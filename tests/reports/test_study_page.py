@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cosim.commands.study import View
+from cosim.commands.study import View, open_view
 from cosim.commands.study_report import study_data_of, write
+from cosim.reports.plots.study_axes import short_words
 from cosim.reports.study_analysis import Analysis, analyse
+from cosim.reports.study_data import Setting
 from cosim.reports.study_downloads import archive, download
 from cosim.reports.study_page import Extras, write_study_report
 from cosim.reports.study_summary import answer, question, stated_range
@@ -334,3 +336,43 @@ def test_bits_per_symbol_are_bits(browser: Browser, tmp_path: Path) -> None:
     assert f"{data.best.score:.3f} bit" in text
     assert "bits per symbol [bit]" in page.read_text(encoding="utf-8")
     assert [look(browser, page, *each)["wrong"] for each in VIEWS] == [[]] * len(VIEWS)
+
+
+def test_long_texts_in_place_of_numbers(browser: Browser, views: dict[str, View], tmp_path: Path) -> None:
+    """Expressions and paths as swept values: told apart, cut nowhere."""
+    view = views["grid"]
+    data = study_data_of(view)
+    words = {bits: f"expr: tanh(0.9 * x) + {bits / 100} * x * exp(-x * x) / (1 + x * x)" for bits in (3, 4, 5)}
+    rows = tuple(
+        replace(row, values={"functions.tanh": words[row.values["tile.adc.bits"]],
+                             "models.ramp_adc.file": f"a folder/wïth <{row.values['device.read_noise']}> in it.json"})
+        for row in data.rows
+    )  # fmt: skip
+    settings = tuple(
+        Setting(name, "", tuple(dict.fromkeys(row.values[name] for row in rows))) for name in rows[0].values
+    )
+    data = replace(data, rows=rows, settings=settings)
+    page = write_study_report(data, analyse(data, view.outcome), Extras(heads=view.found), tmp_path)
+    assert [look(browser, page, *each)["wrong"] for each in VIEWS] == [[]] * len(VIEWS)
+    assert all(word in spaced(Page(page).text) for word in words.values())
+
+
+def test_a_study_that_is_not_finished(views: dict[str, View], tmp_path: Path) -> None:
+    view = made_up_study(tmp_path, TEXTS["grid"])
+    for key in view.keys[3:5]:
+        view.folder.file_of(key).unlink()
+    view = open_view(view.folder.path)
+    text = spaced(Page(write(view, tmp_path / "page")).text)
+    assert "2 of 9 points not finished" in text and "2 of 9 points have no result" in text
+    for key in view.keys:
+        view.folder.file_of(key).unlink(missing_ok=True)
+    text = spaced(Page(write(open_view(view.folder.path), tmp_path / "page")).text)
+    assert "No point has a result (9 not finished)." in text
+
+
+def test_long_texts_are_short_where_they_are_alike() -> None:
+    short = short_words(Setting("a", "", ("expr: tanh(0.9 * x) + 0.02 * x", "expr: tanh(0.9 * x) + 0.03 * x")))
+    assert list(short.values()) == ["… + 0.02 * x", "… + 0.03 * x"]
+    assert list(short_words(Setting("a", "", ("sigmoid", "tanh"))).values()) == ["sigmoid", "tanh"]
+    alike = tuple("x" * 30 + middle + "y" * 40 + middle for middle in ("ab", "ba"))
+    assert len(set(short_words(Setting("a", "", alike)).values())) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Collection, Sequence
@@ -27,6 +28,7 @@ HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
 FILLS = (BAND, PAPER, BAND, PAPER, BAND, PAPER)
 DECADES = 50.0  # ratio of the largest to the smallest value from which an axis is logarithmic
 MOST_TICKS = 9
+LONGEST = 20  # letters of a value in a plot
 MOST_MARKS = 1000  # points of a scatter
 
 
@@ -84,7 +86,8 @@ class SettingAxis:
         values = self.setting.values
         if self.by_place or len(values) <= MOST_TICKS:
             shown = values if len(values) <= MOST_TICKS else values[:: math.ceil(len(values) / MOST_TICKS)]
-            words = [self.setting.words(each) if self.by_place else f"{self.at(each):.4g}" for each in shown]
+            short = short_words(self.setting)
+            words = [short[each] if self.by_place else f"{self.at(each):.4g}" for each in shown]
             turned = sum(map(len, words)) > 44
             axes.set_xticks(
                 [self.at(each) for each in shown],
@@ -101,6 +104,30 @@ class SettingAxis:
     def _span(self) -> float:
         places = [self.at(each) for each in self.setting.values]
         return max(places) - min(places) or 1.0
+
+
+def short_words(setting: Setting) -> dict[Any, str]:
+    """Value -> a text that has room in a plot; of long ones the part in which they differ, with dots."""
+    words = [setting.words(each) for each in setting.values]
+    if all(len(each) <= LONGEST for each in words):
+        return dict(zip(setting.values, words, strict=True))
+    before = _shared(words)
+    after = _shared([each[before:][::-1] for each in words])
+    found = []
+    for each in words:
+        start, end = max(0, before - 6), len(each) - max(0, after - 6)
+        if end - start > LONGEST:
+            end = start + LONGEST
+        found.append(("…" if start else "") + each[start:end] + ("…" if end < len(each) else ""))
+    if len(set(found)) < len(found):
+        found = [f"{number}: {each[: LONGEST - 5]}…" for number, each in enumerate(words, 1)]
+    return dict(zip(setting.values, found, strict=True))
+
+
+def _shared(words: Sequence[str]) -> int:
+    """How many letters all of them begin with."""
+    columns = zip(*words, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda letters: len(set(letters)) == 1, columns))
 
 
 def score_label(score: Score) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from cosim.reports.numbers import fixed
-from cosim.reports.study_data import Row, Setting, StudyData
+from cosim.reports.plots.study_axes import LONGEST, short_words
+from cosim.reports.study_data import Row, StudyData
 from cosim.reports.style import BAND, GRID, INK, PAPER, Panel, Plot, new_panel
 
 MOST_CELLS = (8, 14)  # columns and rows whose numbers can still be read
@@ -37,7 +39,8 @@ def map_plot(data: StudyData) -> Plot | None:
         if row is best:
             axes.add_patch(Rectangle((column - 0.46, line - 0.44), 0.92, 0.88, fill=False, ec=INK, lw=1.4))
     for place, setting, ticks in ((0, across, axes.set_xticks), (1, down, axes.set_yticks)):
-        ticks(range(len(setting.values)), [_label(setting, each) for each in setting.values])
+        words = [textwrap.fill(each, 12 if place == 0 else LONGEST) for each in short_words(setting).values()]
+        ticks(range(len(setting.values)), words)
         axes.tick_params("x" if place == 0 else "y", length=0)
     axes.set_xlim(-0.5, len(across.values) - 0.5)
     axes.set_ylim(len(down.values) - 0.5, -0.5)
@@ -66,8 +69,3 @@ def _number(axes: Axes, column: int, line: int, row: Row, data: StudyData, decim
     if math.isfinite(half):
         text += f"\n± {fixed(half, decimals)}"
     axes.text(column, line, text, ha="center", va="center", fontsize=8, linespacing=1.15)
-
-
-def _label(setting: Setting, value: object) -> str:
-    text = setting.words(value)
-    return text if len(text) <= 18 else text[:17] + "…"

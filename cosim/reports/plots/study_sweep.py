@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from cosim.reports.plots.study_axes import FORMS, SettingAxis, few, reach, score_label, thinned
+from cosim.reports.plots.study_axes import FORMS, SettingAxis, few, reach, score_label, short_words, thinned
 from cosim.reports.study_data import SOURCES, Row, Setting, StudyData
 from cosim.reports.style import BAND, BLUE, MUTED, PAPER, Panel, Plot, add_legend, new_panel
 from cosim.studies.scores import Estimate
@@ -83,7 +83,7 @@ def _differences(
                 [axis.dodged(row.values[x.name], number, len(shown)) for row in mine], values,
                 yerr=np.maximum([values - low, high - values], 0.0), color=colour, marker=marker,
                 ls=dash if x.numeric else "none", mec=PAPER, mew=0.5, ms=5, elinewidth=1.1, capsize=3,
-                label="95 % interval, paired" if series is None else series.words(value),
+                label="95 % interval, paired" if series is None else short_words(series)[value],
             )  # fmt: skip
         axes.axhline(0, color=MUTED, lw=0.9)
         axis.apply(axes)
@@ -243,7 +243,7 @@ def _lines(data: StudyData, rows: Sequence[Row], x: Setting, series: Setting | N
                     axes.vlines(place, middle - spread, middle + spread, color=BAND, lw=6, zorder=1.5,
                                 label="" if row is not mine[0] else "± 1 sd, chip to chip")  # fmt: skip
         bars = np.concatenate([reach(row, score) for row in mine], axis=1)
-        label = "mean, 95 % interval" if series is None else series.words(value)
+        label = "mean, 95 % interval" if series is None else short_words(series)[value]
         axes.errorbar(places, scores, yerr=bars, color=colour, marker=marker, ls=dash if x.numeric else "none",
                       mec=PAPER, mew=0.5, ms=5, elinewidth=bar_width, capsize=cap, label=label)  # fmt: skip
     axis.apply(axes)
@@ -254,7 +254,7 @@ def _lines(data: StudyData, rows: Sequence[Row], x: Setting, series: Setting | N
 
 def _legend(figure: Figure, series: Setting | None, shown: Sequence[Any]) -> None:
     """Below the axes, with the setting's name above its values."""
-    add_legend(figure, 3 if series is not None and max(len(series.words(each)) for each in shown) < 9 else 2)
+    add_legend(figure, 3 if series is not None and max(len(each) for each in short_words(series).values()) < 9 else 2)
     if series is not None and figure.legends:
         figure.legends[0].set_title(series.name, prop=FontProperties(size=8.5))
 
