@@ -2,7 +2,7 @@
 
 The code of a MAC result is the number of its column's thresholds below it. Up to 31 thresholds are all loaded, and
 halved by selection, for as many columns at once as a vector has lanes; of more, every 2^n-th is, and the rest is
-halved in a table. The work grows as the number of bits.
+halved in a table, until eight are left, which are compared at once. The work grows as the number of bits.
 
 A programmed `Converter` holds its thresholds sorted: a counter counts clocks, whichever of them come first. Columns
 stand side by side in blocks of lanes, a few rows of the batch one after another where the columns do not fill them.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 
 from cosim.blocks.lanes import LANES, SINGLE, WORD, Lanes, Memory, constant, counted, everywhere, ir_index, operation
 from cosim.blocks.normals import ELEMENTS, normals_at
@@ -14,6 +15,7 @@ from cosim.compiled import compiled
 
 BLOCK = 2 * LANES  # a vector for each of the two normal variates that come together
 SEARCHED = 16  # lanes of a search: its thresholds in the registers of AVX-512 or AVX2
+FINISHED = 8  # thresholds of a MAC result that are compared at once, the last ones
 DEGREE = 7  # of the polynomial of the ramp's noise
 
 
@@ -110,6 +112,37 @@ def _halve(typing: Any, mac: Any, at: Any, fine: Any, base: Any, width: Any, ste
 
 
 @operation
+def _finish(typing: Any, mac: Any, at: Any, fine: Any, base: Any, width: Any, counts: Any, to: Any, left: Any) -> Any:
+    """The last 2^left comparisons of each of `LANES` MAC results; counts of all thresholds below them.
+
+    Of one MAC result the thresholds fine[base + lane width + count] ... lie side by side, so they are compared at once.
+    The last of them is known not to be below it.
+    """
+    together = 2**left.literal_value
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        mac, table, counts = (Memory(context, builder, signature.args[n], arguments[n]) for n in (0, 2, 5))
+        few, index = ir.IntType(together), arguments[3].type
+        population = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.IntType(8), [ir.IntType(8)]), "llvm.ctpop.i8"
+        )
+        begin = arguments[3]
+        for lane in range(LANES):
+            place = builder.gep(counts.data, [builder.add(arguments[6], ir.Constant(arguments[6].type, lane))])
+            count = builder.load(place)
+            x = builder.load(builder.gep(mac.data, [builder.add(arguments[1], ir.Constant(arguments[1].type, lane))]))
+            thresholds = table.load(builder.add(begin, builder.sext(count, index)), lanes=together)
+            below = builder.bitcast((thresholds < everywhere(builder, x, together)).value, few)
+            below = below if together == 8 else builder.zext(below, ir.IntType(8))
+            more = builder.zext(builder.call(population, [below]), WORD)
+            builder.store(builder.add(count, more), place)
+            begin = builder.add(begin, arguments[4])
+        return context.get_dummy_value()
+
+    return types.void(mac, types.intp, fine, types.intp, types.intp, counts, types.intp, left), build
+
+
+@operation
 def _copy(typing: Any, source: Any, at: Any, target: Any, to: Any) -> Any:
     """`LANES` numbers of one array to another, integers to fewer bits."""
 
@@ -200,10 +233,19 @@ def convert_kernel(
                     _store_counts(values, to, coarse, table, 5, steps, counts, to)
             if steps:
                 step = 1 << steps
-                while step > 1:
+                while step > FINISHED:
                     step >>= 1
                     _halve(values, 0, fine, lane * width, width, step, counts, 0)
                     _halve(values, LANES, fine, (lane + LANES) * width, width, step, counts, LANES)
+                if step == 8:
+                    _finish(values, 0, fine, lane * width, width, counts, 0, 3)
+                    _finish(values, LANES, fine, (lane + LANES) * width, width, counts, LANES, 3)
+                elif step == 4:
+                    _finish(values, 0, fine, lane * width, width, counts, 0, 2)
+                    _finish(values, LANES, fine, (lane + LANES) * width, width, counts, LANES, 2)
+                else:
+                    _finish(values, 0, fine, lane * width, width, counts, 0, 1)
+                    _finish(values, LANES, fine, (lane + LANES) * width, width, counts, LANES, 1)
             if whole and not coded:
                 _copy(counts, 0, out, at)
                 _copy(counts, LANES, out, at + LANES)
