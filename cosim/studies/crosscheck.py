@@ -156,7 +156,10 @@ def whole_examples(
     """The first examples with the layer in ngspice and the rest in the models, and with all of it in the models.
 
     Both have the same chip; what differs from read to read is left out on both sides, because a transient has none.
+    Raises CosimError for a text, whose examples are streams of thousands of symbols.
     """
+    if task.metric != "accuracy":
+        raise CosimError("whole examples are those of a classifier; a text has none", key="whole", value=examples)
     quiet = replace(network.hardware, nonidealities=network.hardware.nonidealities.quiet(), model_error=None, pool=pool)
     fidelity: Fidelities = {layer: Fidelity.SPICE, REST: Fidelity.BEHAVIOURAL}
     simulated = network.variant(hardware=quiet, fidelity=fidelity)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from scipy.stats import norm
 
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
+from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.recipes import shipped_model
 from cosim.errors import CosimError
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import Nonidealities, TileConfig
+from cosim.tiles.hardware import Hardware
+from cosim.tiles.matrix import TiledMatrix
 from cosim.tiles.model_error import ModelFormError, error_rng, load_model_error
 
 pytestmark = pytest.mark.filterwarnings("ignore::cosim.blocks.domain.OutsideDomainWarning")
@@ -147,6 +151,34 @@ def test_a_loaded_chip_needs_a_generator(model: RampAdcModel) -> None:
     with pytest.raises(CosimError, match="a generator is needed"):
         other.load(chip)
     other.load(chip, np.random.default_rng(1))
+
+
+def test_compiled_grids_have_it_too() -> None:
+    """Static parts: the codes of the tiles themselves, but for one in 10^5. What changes: as much spread as theirs, to
+    four standard errors sigma / sqrt(2 n) of 4000 results a column."""
+    rng = np.random.default_rng(5)
+    weights, x = rng.normal(0, 0.3, (20, 10)), rng.normal(0, 1, (1000, 20)).astype(np.float32)
+    tile = TileConfig(inputs=8, outputs=4, adc=RampAdcConfig(bits=8, function="linear"))
+    for error, repeats in ((replace(ALL, mac_conversion=0.0), 1), (ModelFormError(mac_conversion=20e-3), 4)):
+        hardware = Hardware(tile, nonidealities=Nonidealities.none(), model_error={"m": error})
+        plain, other = (
+            TiledMatrix.calibrated(weights, each, x, name="m")
+            for each in (replace(hardware, model_error=None), hardware)
+        )
+        for each in (plain, other):
+            each.program(np.random.default_rng(1))
+        assert other.grid is not None
+        by_grid, by_parts = (
+            np.concatenate([way(x, np.random.default_rng((9, k))) for k in range(repeats)])
+            for way in (other.forward, other.by_parts)
+        )
+        before = np.tile(plain.forward(x, np.random.default_rng(9)), (repeats, 1))
+        assert (by_grid != before).mean() > 0.2
+        if repeats == 1:
+            assert (np.abs(by_grid - by_parts) > 1e-5).mean() < 1e-3
+        else:
+            found, expected = ((each - before).std(axis=0) for each in (by_grid, by_parts))
+            np.testing.assert_allclose(found, expected, rtol=4 * math.sqrt(2) / math.sqrt(2 * 4000))
 
 
 # --- file
