@@ -31,6 +31,7 @@ from cosim.tiles.config import TileConfig, conductance_targets
 Array = NDArray[np.float64]
 
 CLOSE = 1e-3  # of the window: the largest error of an effective conductance that is left, a tenth of a level of 8 bits
+COARSE = 1e-2  # the same while the headroom is sought
 BEYOND = 1e-3  # share of the cells that may lie beyond the window when the headroom is chosen
 LEAST_HEADROOM = 0.05
 _HALVINGS = 6  # of the headroom's logarithm: to 5 %
@@ -75,8 +76,17 @@ def _headroom(weights: Array, config: TileConfig) -> float:
     def fits(share: float) -> bool:
         trial = config.model_copy(update={"headroom": share})
         device = trial.device
-        cells = _solved(conductance_targets(weights, trial), trial, True, True, device.g_min, device.g_max)
-        return float(np.mean(cells >= device.g_max * (1 - 1e-9))) <= BEYOND
+        cells = _solved(
+            conductance_targets(weights, trial),
+            trial,
+            True,
+            True,
+            device.g_min,
+            device.g_max,
+            most=BEYOND,
+            close=COARSE,
+        )
+        return _share_at(cells, device.g_max) <= BEYOND
 
     if fits(1.0):
         return 1.0
@@ -87,7 +97,17 @@ def _headroom(weights: Array, config: TileConfig) -> float:
     return low
 
 
-def _solved(wanted: Array, config: TileConfig, wires: bool, amplifier: bool, low: float, high: float) -> Array:
+def _share_at(cells: Array, end: float) -> float:
+    """Share of the cells at the upper end of the window."""
+    return float(np.mean(cells >= end * (1 - 1e-9)))
+
+
+def _solved(
+    wanted: Array, config: TileConfig, wires: bool, amplifier: bool, low: float, high: float, *, most: float = 1.0,
+    close: float = CLOSE,
+) -> Array:  # fmt: skip
+    """The fixed point; given up when more than the share `most` of the cells lie at the end of the window, for they
+    only rise on the way."""
     array = config.array
     capacitance, ground = virtual_ground(config) if amplifier else (config.adc.c_fb, 0.0)
     row, column, driver, clamp = (
@@ -101,7 +121,7 @@ def _solved(wanted: Array, config: TileConfig, wires: bool, amplifier: bool, low
         # A cell at an end of the window stays there, and is no reason to go on.
         error = np.abs(effective - aim) * ((following > low) & (following < high))
         cells = following
-        if error.max() <= CLOSE * (device.g_max - device.g_min):
+        if error.max() <= close * (device.g_max - device.g_min) or (most < 1.0 and _share_at(cells, high) > most):
             break
     return cells
 
