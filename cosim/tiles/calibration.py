@@ -149,11 +149,10 @@ def _weight_scales(weights: Array, layout: Layout, mode: Mode, common: float) ->
         return common
     if mode == "layer":
         return largest(weights)
-    if mode == "column":
-        return np.array([largest(column) for column in weights.T])
     scales = np.empty((layout.shape[0], layout.outputs))
     for block in layout:
-        scales[block.row, block.columns] = largest(weights[block.rows, block.columns])
+        own = weights[block.rows, block.columns]
+        scales[block.row, block.columns] = [largest(column) for column in own.T] if mode == "column" else largest(own)
     return scales
 
 

@@ -36,10 +36,10 @@ SCALABLE = ("linear", "relu")
 class ScalingConfig(BlockConfig):
     """How full scales are chosen. What is given is taken; the rest follows from weights and calibration data.
 
-    s_w is the largest magnitude of the weights: of each column, of each tile, of a layer's matrix, or of all matrices
-    of the network ("network": one s_x, s_w and s_y for all). a follows from the MAC results: of each tile ("column" and
-    "tile"), of the layer, or of the network. Columns of a converter that makes an activation share one scale; there
-    "column" means "tile".
+    s_w is the largest magnitude of the weights: of each column of each tile, of each tile, of a layer's matrix, or of
+    all matrices of the network ("network": one s_x, s_w and s_y for all). a follows from the MAC results: of each tile
+    ("column" and "tile"), of the layer, or of the network. Columns of a converter that makes an activation share one
+    scale; there "column" means "tile".
     """
 
     mode: Mode = Field("column", description="what has full scales of its own")
@@ -63,7 +63,7 @@ class Scales:
     Attributes
     ----------
     s_x: of the inputs.
-    s_w: of the weights: one, or one a column (outputs,), or of each block of rows (row blocks, outputs).
+    s_w: of the weights: one, or one a column (outputs,), or one a column of each block of rows (row blocks, outputs).
     a: s_y / (s_x s_w): one, or one a tile (row blocks, column blocks) or (row blocks, column blocks, digits).
 
     Raises CosimError for one that is not finite or not above zero.
