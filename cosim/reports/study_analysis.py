@@ -73,8 +73,12 @@ def _losses(
         )
         return chosen.number, {}
     best = paired_scores(outcome(chosen.number))
+    network = chosen.values.get("network.name")
+    same = [row for row in rows if row.values.get("network.name") == network]
+    if len(same) < len(rows):
+        notes.append(f"Only points of {network} are compared with the best: other networks have other test samples.")
     found = {}
-    for row in rows:
+    for row in same:
         try:
             mine = paired_scores(outcome(row.number))
             # Positive is worse: of an accuracy what is lost, of bits per symbol what is added.

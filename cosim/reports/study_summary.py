@@ -24,7 +24,8 @@ def question(data: StudyData) -> str:
     samples = counts.get("test_samples")
     chips, reads = counts.get("chips", 1), counts.get("noise_samples", 1)
     text = f"{data.score.name.capitalize()} of {network} on"
-    text += f" {samples} test samples" if samples else " the whole official test part"
+    kind = "test samples" if data.score.metric == "accuracy" else "symbols of the test text"
+    text += f" {samples} {kind}" if samples else " the whole official test part"
     text += f", {chips} simulated chip{'s' if chips != 1 else ''} at each point"
     text += f", {reads} reads of each chip" if reads != 1 else ", read once"
     return f"{text}. {_sweep_in_words(data)}"
@@ -188,7 +189,8 @@ def _extremes(data: StudyData, analysis: Analysis) -> str:
         count = len(analysis.ties)
         told = "All others" if not count else f"{others - count} of the {others} others"
         told = "No other" if count == others else told
-        text += f" {told} can be told from the first on the same chips and test samples."
+        where = "" if others + 1 == len(data.scored) else f" of {best.values.get('network.name', data.network)}"
+        text += f" {told}{where} can be told from the first on the same chips and test samples."
     return text
 
 
@@ -225,6 +227,8 @@ def _effects(data: StudyData) -> Iterator[Headline]:
     if not data.is_grid or len(data.scored) < 2:
         return
     for setting in data.settings:
+        if setting.name == "network.name":
+            continue  # of other test samples
         ends = []
         for value in (setting.values[0], setting.values[-1]):
             scores = [row.score for row in data.scored if row.values[setting.name] == value]

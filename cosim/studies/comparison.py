@@ -123,7 +123,12 @@ def pairs(points: Sequence[Mapping[str, Any]], a: Sequence[int], b: Sequence[int
 def compare(
     folder: StudyFolder, points: Sequence[Mapping[str, Any]], keys: Sequence[str], places: tuple[int, int]
 ) -> Difference:
-    """The difference of two points; CosimError where one is not finished or failed."""
+    """The difference of two points; CosimError where one is not finished or failed, and of two networks."""
+    networks = [points[place].get("network.name") for place in places]
+    if networks[0] != networks[1]:
+        raise CosimError(
+            "two networks have test samples of their own: nothing can be paired", key="network.name", value=networks
+        )
     outcomes = [folder.outcome(keys[place]) for place in places]
     a, b = (paired_scores(each) for each in outcomes)
     shared = {name: value for name, value in points[places[0]].items() if _same(value, points[places[1]][name])}

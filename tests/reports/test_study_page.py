@@ -376,3 +376,22 @@ def test_long_texts_are_short_where_they_are_alike() -> None:
     assert list(short_words(Setting("a", "", ("sigmoid", "tanh"))).values()) == ["sigmoid", "tanh"]
     alike = tuple("x" * 30 + middle + "y" * 40 + middle for middle in ("ab", "ba"))
     assert len(set(short_words(Setting("a", "", alike)).values())) == 2
+
+
+def test_networks_are_not_compared_in_pairs(views: dict[str, View], tmp_path: Path) -> None:
+    """Their test samples are not the same, however many there are of each."""
+    view = views["grid"]
+    data = study_data_of(view)
+    names = {3: "har_lstm", 4: "fsdd_lstm", 5: "digits_lstm"}
+    rows = tuple(
+        replace(row, values={"network.name": names[row.values["tile.adc.bits"]], **dict([*row.values.items()][1:])})
+        for row in data.rows
+    )
+    data = replace(data, rows=rows, settings=(Setting("network.name", "", tuple(names.values())), data.settings[1]))
+    found = analyse(data, view.outcome)
+    assert data.best is not None and len(found.losses) == 3
+    network = data.best.values["network.name"]
+    assert {data.rows[number].values["network.name"] for number in found.losses} == {network}
+    said = spaced(Page(write_study_report(data, found, Extras(heads=view.found), tmp_path)).text)
+    assert f"Only points of {network} are compared with the best" in said
+    assert "Effect of network.name" not in said and "Accuracy of several networks" in said

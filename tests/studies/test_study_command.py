@@ -229,3 +229,12 @@ over."tile.dac_bits" = { low = 3, high = 6 }
     keep = ("tile.adc.bits", "tile.dac_bits", "accuracy", "energy")
     other = answer("show", tmp_path / "other")["results"]
     assert [[row[key] for key in keep] for row in first] == [[row[key] for key in keep] for row in other]  # type: ignore[attr-defined]
+
+
+def test_two_networks_are_not_paired(tmp_path: Path) -> None:
+    from cosim.studies.comparison import compare
+    from cosim.studies.store import StudyFolder
+
+    points = [{"network.name": "digits_lstm"}, {"network.name": "har_lstm"}]
+    with pytest.raises(CosimError, match="test samples of their own"):
+        compare(StudyFolder(tmp_path, {}), points, ["a" * 64, "b" * 64], (0, 1))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cosim.reports.numbers import prefixed_unit
 from cosim.reports.study_data import Row, Score, Setting
@@ -97,6 +99,8 @@ class SettingAxis:
                 rotation_mode="anchor",
             )
             axes.minorticks_off()
+        elif self.log:
+            log_ticks(axes.xaxis)
         if not self.log:
             low, high = self.at(values[0]), self.at(values[-1])
             axes.set_xlim(low - 0.06 * self._span(), high + 0.06 * self._span())
@@ -128,6 +132,15 @@ def _shared(words: Sequence[str]) -> int:
     """How many letters all of them begin with."""
     columns = zip(*words, strict=False)
     return sum(1 for _ in itertools.takewhile(lambda letters: len(set(letters)) == 1, columns))
+
+
+def log_ticks(axis: Axis) -> None:
+    """Plain numbers at 1, 2 and 5 of each decade; of many decades at their beginnings."""
+    low, high = sorted(axis.get_view_interval())
+    many = math.log10(high / low) > 2.5
+    axis.set_major_locator(LogLocator(subs=(1.0,) if many else (1.0, 2.0, 5.0), numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def score_label(score: Score) -> str:

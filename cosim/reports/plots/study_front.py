@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cosim.reports.numbers import prefixed_unit
-from cosim.reports.plots.study_axes import reach, score_label, thinned
+from cosim.reports.plots.study_axes import log_ticks, reach, score_label, thinned
 from cosim.reports.study_data import Row, StudyData
 from cosim.reports.style import BLUE, MUTED, ORANGE, PAPER, Panel, Plot, add_legend, new_panel
 
@@ -87,10 +87,11 @@ def _pair(
         if is_front and len(objectives) == 2 and len(mine) > 1:
             order = np.argsort(places[0], kind="stable")
             axes.plot(places[0][order], places[1][order], color=ORANGE, lw=0.9, ls="--", zorder=2)
-    for each, scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
+    for each, scale, axis in ((x, axes.set_xscale, axes.xaxis), (y, axes.set_yscale, axes.yaxis)):
         values = [_value(data, row, each) for row in rows]
         if each != data.score.metric and values and min(values) > 0 and max(values) / min(values) > DECADES:
             scale("log")
+            log_ticks(axis)
     if front:
         add_legend(figure, 2)
     return Panel(name, figure, f"{_words(data, y)} against {_words(data, x)} of {len(rows)} points")
