@@ -34,8 +34,9 @@ from cosim.blocks import ramp_adc
 from cosim.blocks.domain import OutsideDomainWarning
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.datasets.digits import load_digits
-from cosim.networks.lstm import GATE_FUNCTIONS, GATES, StepRecord, lstm_network
-from cosim.networks.weights import shipped_weights
+from cosim.networks.digits import digits_network
+from cosim.networks.sampling import Recorder
+from cosim.networks.weights import GATE_FUNCTIONS, GATES, shipped_weights
 from cosim.spice import SimulatorPool
 from cosim.studies.tile_agreement import TileComparison, compare_tile, joined
 from cosim.tiles.behavioural import BehaviouralTile
@@ -156,13 +157,14 @@ def real_inputs(models: dict[str, RampAdcModel]) -> Iterator[tuple[str, float, A
     """Gate, w_max, its weights, and what it was given at steps of the LSTM's run through test digits."""
     weights = shipped_weights("qat", BITS)
     hardware = Hardware(TileConfig(adc=models["sigmoid"].config), models)
-    network = lstm_network(weights, hardware, Fidelity.QUANTISED)
+    network = digits_network(weights, hardware, Fidelity.QUANTISED)
     network.program(np.random.default_rng(0))
-    records: list[StepRecord] = []
-    network.forward(load_digits("test").sequences[:REAL_VECTORS], np.random.default_rng(0), records.append)
+    seen = Recorder(["lstm.l0.i"])  # what the other gates are given too
+    network.forward(load_digits("test").sequences[:REAL_VECTORS], observer=seen)
     # Each vector of another image at another step, the first steps left out: their hidden state is small.
-    steps = np.linspace(1, len(records) - 1, REAL_VECTORS).astype(int)
-    values = np.array([records[step].inputs[image] for image, step in enumerate(steps)])
+    inputs = np.array(seen.vectors["lstm.l0.i"], dtype=np.float64)
+    steps = np.linspace(1, len(inputs) - 1, REAL_VECTORS).astype(int)
+    values = inputs[steps, np.arange(REAL_VECTORS)]
     for gate in REAL:
         yield gate, weights.metadata.w_max, weights.gates[GATES.index(gate)].astype(np.float64), values
 

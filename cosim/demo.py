@@ -20,23 +20,26 @@ from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.characterisation import V_READS, Sample, levels_of, threshold_deck
 from cosim.blocks.ramp_adc.chips import nominal_chip
 from cosim.blocks.ramp_adc.design import design_column
-from cosim.datasets.digits import load_digits
 from cosim.devices import load_device
 from cosim.files import sha256_of, write_atomically
-from cosim.networks.lstm import lstm_network
+from cosim.networks.digits import digits_network
 from cosim.networks.weights import LstmWeights, shipped_weights, weights_file
+from cosim.progress import Bar, progress
 from cosim.provenance import plain, provenance
 from cosim.spice import SimulatorPool
-from cosim.studies.accuracy import ChipAccuracy, ladder, mean_interval, over_chips
+from cosim.studies.accuracy import ladder, over_chips
 from cosim.studies.cosimulation import cosimulate, loop_rng
+from cosim.studies.scores import Scores
 from cosim.studies.statistics import paired_difference
 from cosim.studies.summaries import (
     accuracy_row,
     adc_summary,
     cosimulation_summary,
     crossbar_summary,
+    rung_row,
     tile_v_read_summary,
 )
+from cosim.studies.tasks import Task, task_of
 from cosim.tiles.config import TileConfig
 from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
@@ -127,8 +130,9 @@ def run_demo(folder: Path, options: DemoOptions, say: Callable[[str], None], com
         array = _characterise_crossbar(run, pool)
         models = {function: model for function, (_, model) in adc.items()}
         hardware = Hardware(TileConfig(adc=models["sigmoid"].config), models, array[1], pool=pool)
-        _accuracy(run, hardware, weights)
-        _in_the_loop(run, hardware, weights["qat"])
+        task = task_of("digits_lstm")
+        _accuracy(run, hardware, weights, task)
+        _in_the_loop(run, hardware, weights["qat"], task)
     device = load_device(hardware.tile.adc.device)
     run.provenance["device"] = {"name": hardware.tile.adc.device, "sha256": device.sha256}
     run.elapsed["total"] = round(time.perf_counter() - started, 1)
@@ -195,21 +199,19 @@ def _characterise_crossbar(run: _Run, pool: SimulatorPool) -> tuple[xr.Dataset, 
     return data, model
 
 
-def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights]) -> None:
-    digits = load_digits("test")
+def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights], task: Task) -> None:
     seed, chips = run.options.seed, run.options.chips
     with run.stage("accuracy over chips"):
 
-        def at(form: str, fidelity: Fidelity, count: int = 1, label: str | None = None) -> ChipAccuracy:
-            return over_chips(
-                weights[form], hardware, digits.sequences, digits.labels,
-                chips=count, seed=seed, fidelity=fidelity, label=label,
-            )  # fmt: skip
+        def at(form: str, fidelity: Fidelity, count: int = 1, bar: Bar | None = None) -> Scores:
+            network = digits_network(weights[form], hardware, fidelity)
+            return over_chips(network, task, chips=count, seed=seed, bar=bar)
 
         ideal = at("float", Fidelity.IDEAL)
         plain_bits = at("float", Fidelity.QUANTISED)
         trained = at("qat", Fidelity.QUANTISED)
-        on_chips = at("qat", Fidelity.BEHAVIOURAL, chips, "behavioural chips")
+        with progress("behavioural chips", chips) as bar:
+            on_chips = at("qat", Fidelity.BEHAVIOURAL, chips, bar)
         rows = [
             accuracy_row("float (ideal tiles)", ideal, "float weights, real arithmetic"),
             accuracy_row(
@@ -218,9 +220,10 @@ def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights])
             accuracy_row(f"quantised, {BITS} bits (quantised tiles)", trained, "quantisation-aware weights"),
             accuracy_row(f"behavioural, {chips} chips", on_chips, "quantisation-aware weights, all non-idealities"),
         ]
-        pair = paired_difference(trained.correct[0], ideal.correct[0])
+        pair = paired_difference(trained.values[0] > 0, ideal.values[0] > 0)
+        difference = on_chips.minus(ideal)
         run.results["accuracy"] = {
-            "images": len(digits.labels),
+            "images": len(task),
             "split": "test third of scikit-learn's digits, never seen in training",
             "rows": rows,
             "chips": on_chips.chips.tolist(),
@@ -231,27 +234,14 @@ def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights])
                 "method": "quantised minus float on the same images, Agresti-Min interval",
             },
             "paired_behavioural": {
-                "difference": on_chips.mean - ideal.mean,
-                "interval": list(mean_interval(on_chips.correct.astype(float) - ideal.correct[0])),
+                "difference": difference.value,
+                "interval": [difference.low, difference.high],
                 "method": "behavioural minus float on the same images, interval over chips and images",
             },
         }
     with run.stage("ladder of non-idealities"):
-        rungs = ladder(
-            weights["qat"], hardware, digits.sequences, digits.labels, chips=chips, seed=seed, label="ladder"
-        )
-        run.results["ladder"] = [
-            {
-                "name": rung.name,
-                "label": LADDER_LABELS[rung.name],
-                "accuracy": rung.result.mean,
-                "spread": rung.result.spread,
-                "interval": list(rung.result.interval()),
-                "cost": rung.cost,
-                "cost_interval": list(rung.cost_interval),
-            }
-            for rung in rungs
-        ]
+        rungs = ladder(digits_network(weights["qat"], hardware), task, chips=chips, seed=seed, label="ladder")
+        run.results["ladder"] = [rung_row(rung, LADDER_LABELS[rung.name]) for rung in rungs]
     for form, each in weights.items():
         run.provenance["weights"][form] = {
             "file": weights_file(cast(Any, form)).name,
@@ -261,22 +251,21 @@ def _accuracy(run: _Run, hardware: Hardware, weights: Mapping[str, LstmWeights])
         }
 
 
-def _in_the_loop(run: _Run, hardware: Hardware, weights: LstmWeights) -> None:
-    digits = load_digits("test")
+def _in_the_loop(run: _Run, hardware: Hardware, weights: LstmWeights, task: Task) -> None:
     images = run.options.images
     with run.stage("SPICE in the loop"):
         found = cosimulate(
-            weights, hardware, digits.sequences[:images], seed=run.options.seed, label="steps of the LSTM in ngspice"
+            weights, hardware, task.inputs[:images], seed=run.options.seed, label="steps of the LSTM in ngspice"
         )
-        run.results["cosimulation"] = cosimulation_summary(found, digits.labels[:images].tolist())
+        run.results["cosimulation"] = cosimulation_summary(found, task.targets[:images].tolist())
         _loop_tile(run, hardware, weights, found.inputs[-1])
 
 
 def _loop_tile(run: _Run, hardware: Hardware, weights: LstmWeights, inputs: NDArray[np.float64]) -> None:
     """Gate i of the loop once more, at the last step's inputs: its decks as files, and the whole tile over V_read."""
-    network = lstm_network(weights, hardware, Fidelity.SPICE)
+    network = digits_network(weights, hardware, Fidelity.SPICE)
     network.program(loop_rng(run.options.seed))
-    tile = network.tiles["i"]
+    tile = network.matrices["lstm.l0.i"].parts[0].tile
     assert isinstance(tile, SpiceTile)
     codes = dac_codes(inputs[0], tile.config.dac_bits)
     _write_deck(run, "tile_array_and_integrators", tile.array_deck(codes, "simulated").text(klu=True))

@@ -20,12 +20,11 @@ from cosim.blocks.crossbar.behaviour import load_model as load_crossbar
 from cosim.blocks.dataset import load_dataset
 from cosim.blocks.domain import OutsideDomainWarning
 from cosim.blocks.ramp_adc.behaviour import load_model
-from cosim.datasets.digits import Digits, load_digits
 from cosim.demo import DemoOptions, run_demo
 from cosim.files import sha256_of
-from cosim.networks.lstm import GATES
-from cosim.networks.weights import Form, LstmWeights, WeightsMetadata
+from cosim.networks.weights import GATES, Form, LstmWeights, WeightsMetadata
 from cosim.spice import Deck, SimulatorPool, Tolerances
+from cosim.studies.tasks import Scaled, Task, task_of
 from cosim.tiles.config import Nonidealities
 from cosim.tiles.quantise import quantise_weights
 
@@ -37,11 +36,11 @@ ROWS = 2 * (INPUTS + HIDDEN + 1)
 OPTIONS = DemoOptions(spice_chips=4, chips=2, images=1, seed=7, workers=2)
 
 
-def few_digits(split: str) -> Digits:
-    digits = load_digits("test")
-    assert split == "test"
-    few = digits.take(np.arange(IMAGES), "digits/test, 40 of them")
-    return replace(few, sequences=few.sequences[:, 3 : 3 + STEPS])
+def few_digits(network: str) -> Task:
+    assert network == "digits_lstm"
+    whole = task_of(network)
+    few = Scaled(whole.inputs[:IMAGES][:, 3 : 3 + STEPS], None)
+    return replace(whole, name="digits/test, 40 of them", inputs=few, targets=whole.targets[:IMAGES])
 
 
 def small_weights(form: Form) -> LstmWeights:
@@ -71,7 +70,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, own_cache: Path) -> SimpleName
         # Four chips say little of the spread of offsets: some drawn later lie outside.
         warnings.simplefilter("ignore", OutsideDomainWarning)
         patch.setattr(demo, "BITS", BITS)
-        patch.setattr(demo, "load_digits", few_digits)
+        patch.setattr(demo, "task_of", few_digits)
         patch.setattr(demo, "shipped_weights", small_weights)
         reduced = SimpleNamespace(Config=crossbar.Config, characterise=small_crossbar, fit=crossbar.fit)
         patch.setattr(demo, "crossbar", reduced)
@@ -155,7 +154,7 @@ def test_every_gate_conversion_went_through_ngspice(run: SimpleNamespace) -> Non
     assert sum(row["conversions"] for row in loop["per_step"]) == loop["conversions"]
     assert sum(count for _, _, count in loop["pairs"]) == loop["conversions"]
     (image,) = loop["images"]
-    assert image["label"] == int(few_digits("test").labels[0])
+    assert image["label"] == int(few_digits("digits_lstm").targets[0])
     assert image["spice"] == image["behavioural"]
     rows = run.results["tile_v_read"]["rows"]
     assert [row["v_read"] for row in rows] == [0.15, 0.2, 0.25]

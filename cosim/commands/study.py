@@ -355,13 +355,14 @@ def _print_method(view: View) -> None:
     done = all(each is not None and each.failure is None for each in view.found)
     method = view.specification.sweep.method
     if method == "ladder" and done:
-        from cosim.studies.sensitivity import ladder_costs
+        from cosim.studies.accuracy import rungs
+        from cosim.studies.sensitivity import paired_scores
 
-        outcomes = [view.folder.outcome(key) for key in view.keys]
+        scores = [paired_scores(view.folder.outcome(key)) for key in view.keys]
         out.print("cost of each non-ideality alone, against none, on the same chips and samples:")
-        for cost in ladder_costs(view.labels, outcomes):
-            found = cost.cost
-            out.print(f"  {cost.name:20} {found.value:+.2%} [{found.low:+.2%}, {found.high:+.2%}]")
+        for rung in rungs(view.labels, scores):
+            found = rung.cost
+            out.print(f"  {rung.name:20} {found.value:+.2%} [{found.low:+.2%}, {found.high:+.2%}]")
     if method == "sobol" and done:
         _print_sobol(view)
     if method == "pareto":

@@ -13,7 +13,7 @@ from cosim.errors import CosimError
 from cosim.networks.graph import Graph, Node, replaced
 from cosim.networks.layers.protocol import Layer, MatrixWeights, Values
 from cosim.networks.operations import COUNTED, GATHERING, OPERATIONS
-from cosim.networks.sampling import Reservoir
+from cosim.networks.sampling import Observer
 from cosim.tiles.grid import Grid
 from cosim.tiles.matrix import TiledMatrix
 from cosim.tiles.together import in_ngspice, products_together
@@ -51,35 +51,34 @@ class Run:
     """
 
     def __init__(
-        self, matrices: Mapping[str, Matrix], rng: np.random.Generator, reservoir: Reservoir | None = None
+        self, matrices: Mapping[str, Matrix], rng: np.random.Generator, observer: Observer | None = None
     ) -> None:
-        self.matrices, self.reservoir = matrices, reservoir
+        self.matrices, self.observer = matrices, observer
         self.rngs = dict(zip(matrices, rng.spawn(len(matrices)), strict=True))
         self.vectors: dict[str, int] = dict.fromkeys(matrices, 0)
         self.digital: dict[tuple[str, str], int] = {}
 
     def product(self, matrix: str, vectors: Values) -> Values:
         """Vectors (count, inputs) through one matrix: (count, outputs)."""
-        self._passes(matrix, vectors)
-        return self.matrices[matrix].forward(vectors, self.rngs[matrix])
+        return self._shown(matrix, vectors, self.matrices[matrix].forward(vectors, self.rngs[matrix]))
 
-    def _passes(self, matrix: str, vectors: Values) -> None:
+    def _shown(self, matrix: str, vectors: Values, results: Values) -> Values:
         self.vectors[matrix] += len(vectors)
-        if self.reservoir is not None:
-            self.reservoir.offer(matrix, vectors)
+        if self.observer is not None:
+            self.observer.offer(matrix, vectors, results)
+        return results
 
     def products(self, matrices: Sequence[str], vectors: Values) -> list[Values]:
         """The same vectors through several matrices; what of them is in ngspice runs side by side."""
         tiled = [each for name in matrices if isinstance(each := self.matrices[name], TiledMatrix)]
         if len(tiled) == len(matrices) and any(in_ngspice(each) for each in tiled):
-            for name in matrices:
-                self._passes(name, vectors)
-            return products_together(tiled, vectors, [self.rngs[name] for name in matrices])
+            together = products_together(tiled, vectors, [self.rngs[name] for name in matrices])
+            return [self._shown(name, vectors, results) for name, results in zip(matrices, together, strict=True)]
         return [self.product(name, vectors) for name in matrices]
 
     def grid(self, matrix: str) -> Grid | None:
-        """All tiles of a matrix in compiled code; None where there are none, or where its vectors are drawn from."""
-        if self.reservoir is not None and self.reservoir.wants(matrix):
+        """All tiles of a matrix in compiled code; None where there are none, or where its vectors are looked at."""
+        if self.observer is not None and self.observer.wants(matrix):
             return None
         each = self.matrices[matrix]
         return each.grid if isinstance(each, TiledMatrix) else None

@@ -18,7 +18,7 @@ from cosim.networks.data import count_of, named, part
 from cosim.networks.evaluation import FloatMatrix, Matrix, Run, evaluate
 from cosim.networks.graph import Graph
 from cosim.networks.layers.protocol import Layer, Plan
-from cosim.networks.sampling import Reservoir
+from cosim.networks.sampling import Observer, Reservoir
 from cosim.progress import progress
 
 BATCH = 256  # examples worked on together
@@ -80,6 +80,7 @@ class Network:
         *,
         batch: int | None = BATCH,
         label: str | None = None,
+        observer: Observer | None = None,
     ) -> Any:
         """What the network makes of all examples: an array, or what else its graph returns.
 
@@ -90,11 +91,12 @@ class Network:
         rng: feeds what varies from read to read; without noise it may be left out.
         batch: examples worked on together; None: all.
         label: of a progress bar.
+        observer: is shown what goes into matrices and comes out, e.g. a `Recorder`.
 
         No examples give an empty result of the right shape. Raises CosimError for values that are not finite or do not
         fit, and when outputs of several pieces cannot be joined because examples depend on each other.
         """
-        return self._forward(self.matrices, data, rng, batch=batch, label=label)
+        return self._forward(self.matrices, data, rng, batch=batch, label=label, observer=observer)
 
     def sample(
         self,
@@ -113,7 +115,7 @@ class Network:
         """
         self._check_names(names)
         reservoir = Reservoir(names, count, seed)
-        self._forward(self.matrices, data, rng, batch=batch, label=label, reservoir=reservoir, keep=False)
+        self._forward(self.matrices, data, rng, batch=batch, label=label, observer=reservoir, keep=False)
         return reservoir.samples()
 
     def read(
@@ -159,7 +161,7 @@ class Network:
         *,
         batch: int | None,
         label: str | None = None,
-        reservoir: Reservoir | None = None,
+        observer: Observer | None = None,
         keep: bool = True,
     ) -> Any:
         given = named(self.graph, data)
@@ -176,7 +178,7 @@ class Network:
         with progress(label, -(-count // size)) as advance:
             for first in range(0, count, size):
                 at = slice(first, min(first + size, count))
-                found = self._run(matrices, given, at, rng, reservoir)
+                found = self._run(matrices, given, at, rng, observer)
                 self.counted += at.stop - at.start
                 if keep:
                     if count > size and not joined.axes:
@@ -192,10 +194,10 @@ class Network:
         given: Mapping[str, Any],
         at: slice,
         rng: np.random.Generator,
-        reservoir: Reservoir | None = None,
+        observer: Observer | None = None,
         counted: bool = True,
     ) -> Any:
-        run = Run(matrices, rng.spawn(1)[0], reservoir)
+        run = Run(matrices, rng.spawn(1)[0], observer)
         found = evaluate(self.graph, self.layers, run, part(self.graph, given, at), self._freed)
         if counted:
             for name, number in run.vectors.items():

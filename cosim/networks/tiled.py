@@ -16,7 +16,7 @@ from cosim.networks.layers.protocol import Activations, MatrixWeights, Plan
 from cosim.networks.network import BATCH, Network
 from cosim.networks.sampling import Reservoir
 from cosim.networks.use import NetworkUse
-from cosim.tiles.calibration import calibrated_together
+from cosim.tiles.calibration import calibrated, calibrated_together
 from cosim.tiles.hardware import Hardware, checked_fidelity
 from cosim.tiles.mapping import Layout, MappingConfig
 from cosim.tiles.matrix import TiledMatrix, matrix_layout
@@ -32,7 +32,8 @@ FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
 class TiledNetwork(Network):
     """A graph on tiles.
 
-    Before its first inference it is calibrated (full scales), unless all of it is ideal, and programmed (a chip).
+    Before its first inference it is calibrated (full scales), unless all of it is ideal or has full scales that
+    `scaling` states, and programmed (a chip).
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class TiledNetwork(Network):
     def matrices(self) -> Mapping[str, TiledMatrix]:
         """Matrix -> on its tiles; CosimError before calibration where that is needed."""
         if not self._tiled:
-            scales = self.scales or self._unscaled()
+            scales = self.scales or self._stated()
             self._tiled = {
                 name: TiledMatrix(
                     each.weights,
@@ -121,7 +122,7 @@ class TiledNetwork(Network):
         self.layers = self._laid_out()  # anew: variants keep the ranges of theirs
         self._floats, self._tiled, self.scales, self.programmed = {}, {}, {}, False
         reservoir = Reservoir(self.matrix_names, vectors, seed)
-        self._forward(self.floats, data, None, batch=batch, label=label, reservoir=reservoir, keep=False)
+        self._forward(self.floats, data, None, batch=batch, label=label, observer=reservoir, keep=False)
         if not self.counted:
             raise CosimError("full scales cannot be chosen from no examples", key="data")
         samples = reservoir.samples()
@@ -235,16 +236,18 @@ class TiledNetwork(Network):
         reached = float(np.percentile(np.abs(samples), scaling.input_percentile)) or outer
         return scaling.model_copy(update={"s_x": min(reached, outer)})
 
-    def _unscaled(self) -> dict[str, Scales]:
-        """Full scales where nothing depends on them: all tiles are ideal."""
-        if any(each is not Fidelity.IDEAL for parts in self.fidelity.values() for each in parts.values()):
-            raise CosimError("the network has no full scales yet; call its calibrate(data) first")
-        return {
-            name: Scales.of_activation(each.weights)
-            if each.function not in SCALABLE
-            else Scales(1.0, largest(each.weights), 1.0)
-            for name, each in self.weights.items()
-        }
+    def _stated(self) -> dict[str, Scales]:
+        """Full scales without calibration data: those that `scaling` states; nothing depends on those of ideal tiles."""
+        return {name: self._stated_of(name, each) for name, each in self.weights.items()}
+
+    def _stated_of(self, name: str, matrix: MatrixWeights) -> Scales:
+        scaling, makes_sums = self.scaling[name], matrix.function in SCALABLE
+        shared = scaling.mode == "network" and scaling.s_w is None
+        if scaling.s_x is not None and not shared and (scaling.s_y is not None or not makes_sums):
+            return calibrated(matrix.weights, self.layouts[name], scaling, None, matrix.function, name)
+        if all(each is Fidelity.IDEAL for each in self.fidelity[name].values()):
+            return Scales(1.0, largest(matrix.weights), 1.0) if makes_sums else Scales.of_activation(matrix.weights)
+        raise CosimError("the network has no full scales yet; call its calibrate(data) first", key=name)
 
     def _fidelities(self, fidelity: FidelityChoice) -> dict[str, dict[str, Fidelity]]:
         """Matrix -> part -> fidelity."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.ramp_adc.functions import get_function
-from cosim.networks.lstm import GATE_FUNCTIONS, GATES, LstmWeights, StepRecord, lstm_network
+from cosim.networks.digits import digits_network
+from cosim.networks.sampling import Recorder
+from cosim.networks.tiled import TiledNetwork
+from cosim.networks.weights import GATE_FUNCTIONS, GATES, LstmWeights
 from cosim.progress import progress
 from cosim.seeds import stream
+from cosim.studies.same_chip import program_alike
 from cosim.studies.statistics import wilson_interval
 from cosim.tiles.agreement import Agreement, agreement
 from cosim.tiles.behavioural import BehaviouralTile
@@ -20,6 +25,10 @@ from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import encode
 from cosim.tiles.spice import SpiceTile
+
+CHIP = "cosimulation: chip"  # what it is drawn for
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Cosimulation:
 
 def loop_rng(seed: int) -> np.random.Generator:
     """The generator that the chip of the loop is drawn from."""
-    return np.random.default_rng(stream(seed, "cosimulation: chip"))
+    return np.random.default_rng(stream(seed, CHIP))
 
 
 def cosimulate(
@@ -75,47 +84,39 @@ def cosimulate(
 ) -> Cosimulation:
     """Run `sequences`, shape (images, steps, inputs), through a chip in ngspice, every gate of every step.
 
-    Read noise is left out on both sides: a transient simulation has none.
+    What differs from read to read is left out on both sides: a transient simulation has no noise.
     """
-    for_chip = loop_rng(seed)
-    unused = np.random.default_rng(0)
     started = time.perf_counter()
-    in_spice = lstm_network(weights, hardware, Fidelity.SPICE)
-    in_spice.program(for_chip)
     quiet = hardware.with_nonidealities(hardware.nonidealities.quiet())
-    in_model = lstm_network(weights, quiet, Fidelity.BEHAVIOURAL)
-    spice_tiles: dict[str, SpiceTile] = {}
-    model_tiles: dict[str, BehaviouralTile] = {}
-    for gate in GATES:
-        simulated, modelled = in_spice.tiles[gate], in_model.tiles[gate]
-        assert isinstance(simulated, SpiceTile) and isinstance(modelled, BehaviouralTile)
-        assert simulated.chip is not None
-        modelled.load(simulated.chip)
-        spice_tiles[gate], model_tiles[gate] = simulated, modelled
-    records: list[StepRecord] = []
-    with progress(label, sequences.shape[1]) as advance:
-
-        def keep(record: StepRecord) -> None:
-            records.append(record)
-            advance(1)
-
-        spice_logits = in_spice.forward(sequences, unused, keep)
+    in_spice, in_model = (digits_network(weights, quiet, each) for each in (Fidelity.SPICE, Fidelity.BEHAVIOURAL))
+    program_alike(in_spice, in_model, seed, CHIP)
+    names = [f"lstm.l0.{gate}" for gate in GATES]
+    spice_tiles = [_tile(in_spice, name, SpiceTile) for name in names]
+    with progress(label, sequences.shape[1]) as bar:
+        seen = Recorder(names, each=lambda: bar(1))
+        spice_logits = in_spice.forward(sequences, batch=None, observer=seen)
     seconds = time.perf_counter() - started
-    bits = hardware.tile.adc.bits
+    inputs = np.array(seen.vectors[names[0]], dtype=np.float64)
+    unused, bits = np.random.default_rng(0), hardware.tile.adc.bits
     spice_codes, model_codes = [], []
-    for record in records:
-        for gate in GATES:
-            function = get_function(GATE_FUNCTIONS[gate])
-            spice_codes.append(encode(record.activations[gate], function.low, function.high, bits))
-            model_codes.append(model_tiles[gate].codes(record.inputs, unused).astype(np.int64))
-    shape = (len(records), len(GATES), *spice_codes[0].shape)
+    for name, gate in zip(names, GATES, strict=True):
+        function, tile = get_function(GATE_FUNCTIONS[gate]), _tile(in_model, name, BehaviouralTile)
+        spice_codes.append([encode(each, function.low, function.high, bits) for each in seen.results[name]])
+        model_codes.append([tile.codes(each, unused).astype(np.int64) for each in inputs])
     return Cosimulation(
-        spice=np.array(spice_codes).reshape(shape),
-        model=np.array(model_codes).reshape(shape),
+        spice=np.array(spice_codes).swapaxes(0, 1),
+        model=np.array(model_codes).swapaxes(0, 1),
         spice_classes=np.argmax(spice_logits, axis=1),
-        model_classes=in_model.predict(sequences, unused),
-        inputs=np.array([record.inputs for record in records]),
-        decks=tuple(key for tile in spice_tiles.values() for key in tile.deck_keys),
-        undecided=sum(tile.counts.undecided for tile in spice_tiles.values()),
+        model_classes=np.argmax(in_model.forward(sequences, batch=None), axis=1),
+        inputs=inputs,
+        decks=tuple(key for tile in spice_tiles for key in tile.deck_keys),
+        undecided=sum(tile.counts.undecided for tile in spice_tiles),
         seconds=seconds,
     )
+
+
+def _tile(network: TiledNetwork, name: str, kind: type[Kind]) -> Kind:
+    """The one tile of a gate."""
+    (part,) = network.matrices[name].parts
+    assert isinstance(part.tile, kind)
+    return part.tile

@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.networks.tiled import TiledNetwork
 from cosim.progress import progress
-from cosim.seeds import stream
 from cosim.spice import SimulatorPool
+from cosim.studies.accuracy import over_chips
 from cosim.studies.layer_check import LayerCheck, check_dealt, check_matrices, names_of_layer
 from cosim.studies.model_form import model_error_of
+from cosim.studies.same_chip import program_alike
 from cosim.studies.scores import Estimate, Scores
 from cosim.studies.tasks import Task
-from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.hardware import REST
 from cosim.tiles.model_error import ModelFormError
 from cosim.tiles.protocol import Fidelity
-from cosim.tiles.spice import SpiceTile
+
+CHIPS = "crosscheck: chips of the accuracy"  # what they are drawn for
 
 Fidelities = Mapping[str, Fidelity | str]
 
@@ -106,33 +107,14 @@ def contribution(
     `error`: of all matrices, or matrix -> its own, as of `Hardware.model_error`. Chip n and its reads depend on the
     seed and n alone, so that everything but the error is the same.
     """
-    if chips < 1:
-        raise CosimError("at least one chip is needed", key="chips", value=chips, allowed="1 or more")
     found = []
-    with progress(label, 2 * chips) as advance:
+    with progress(label, 2 * chips) as bar:
         for each in (None, error):
             some = network.variant(
                 hardware=replace(network.hardware, model_error=each), fidelity=Fidelity.BEHAVIOURAL
             )  # fmt: skip
-            rows = []
-            for child in stream(seed, "crosscheck: chips of the accuracy").spawn(chips):
-                for_chip, for_reads = (np.random.default_rng(one) for one in child.spawn(2))
-                some.program(for_chip)
-                rows.append(scores_of(some, task, for_reads))
-                advance(1)
-            found.append(Scores(np.array(rows), task.weights, task.metric))
+            found.append(over_chips(some, task, chips=chips, seed=seed, purpose=CHIPS, bar=bar))
     return Contribution(*found)
-
-
-def scores_of(network: TiledNetwork, task: Task, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Scores of all examples of a task by a programmed network."""
-    if task.metric == "accuracy":
-        return task.scores(network.forward(task.inputs, rng))
-    bits, counts = np.zeros(len(task)), np.zeros(len(task), dtype=np.int64)
-    for at, outputs, _ in network.read(np.asarray(task.inputs[:]), rng):
-        some, number = task.bits(outputs, task.targets[:, at])
-        bits, counts = bits + some, counts + number
-    return np.asarray(bits / np.maximum(counts, 1))
 
 
 def layer_and_network(
@@ -164,13 +146,7 @@ def whole_examples(
     fidelity: Fidelities = {layer: Fidelity.SPICE, REST: Fidelity.BEHAVIOURAL}
     simulated = network.variant(hardware=quiet, fidelity=fidelity)
     modelled = network.variant(hardware=quiet, fidelity=Fidelity.BEHAVIOURAL)
-    for each in (simulated, modelled):
-        each.program(np.random.default_rng(stream(seed, "crosscheck: chip of whole examples")))
-    for name, matrix in simulated.matrices.items():
-        for part, other in zip(matrix.parts, modelled.matrices[name].parts, strict=True):
-            if isinstance(part.tile, SpiceTile):
-                assert isinstance(other.tile, BehaviouralTile) and part.tile.chip is not None
-                other.tile.load(part.tile.chip)
+    program_alike(simulated, modelled, seed, "crosscheck: chip of whole examples")
     some = task.inputs[:examples]
     outputs = [
         each.forward(some, np.random.default_rng(0), label=named)

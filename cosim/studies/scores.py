@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import CosimError
-from cosim.studies.statistics import wilson_interval
+from cosim.studies.statistics import CONFIDENCE, wilson_interval
 from cosim.studies.tasks import Metric
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)

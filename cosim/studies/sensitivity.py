@@ -1,4 +1,4 @@
-"""Which setting the accuracy depends on: Sobol indices, and the cost of each non-ideality alone.
+"""Which setting the accuracy depends on: Sobol indices, and scores that are compared on the same chips and samples.
 
 Sobol indices of a figure y over settings x_i that are drawn independently (I. M. Sobol, Math. Comput. Simul. 55, 271
 (2001); estimators of A. Saltelli et al., Comput. Phys. Commun. 181, 259 (2010), as in SALib):
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.seeds import stream
 from cosim.studies.evaluation import Outcome
-from cosim.studies.scores import Estimate, Scores
+from cosim.studies.scores import Scores
 
 EXTRA = "pip install cosim[studies]"
 
@@ -43,15 +43,6 @@ class SobolIndices:
     total_reach: NDArray[np.float64]
     second: NDArray[np.float64] | None
     points: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a non-ideality costs: score with none minus the score with it, on the same chips and samples."""
-
-    name: str
-    score: float
-    cost: Estimate
 
 
 def saltelli_shares(settings: int, samples: int, second_order: bool, seed: int) -> NDArray[np.float64]:
@@ -93,12 +84,6 @@ def sobol_indices(names: Sequence[str], figures: NDArray[np.float64], second_ord
         np.asarray(found["S2"]) if second_order else None,
         len(figures),
     )
-
-
-def ladder_costs(labels: Sequence[str], outcomes: Sequence[Outcome]) -> list[Cost]:
-    """Cost of each rung against the first, "none", paired."""
-    rungs = [paired_scores(each) for each in outcomes]
-    return [Cost(label, rung.mean, rungs[0].minus(rung)) for label, rung in zip(labels, rungs, strict=True)]
 
 
 def paired_scores(outcome: Outcome) -> Scores:

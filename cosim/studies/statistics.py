@@ -1,4 +1,4 @@
-"""Error bars of accuracies: how sure a figure from a finite test set is."""
+"""Intervals of shares and of their differences: how sure a figure from a finite test set is."""
 
 from __future__ import annotations
 
@@ -10,17 +10,6 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Share of right answers with its confidence interval (Wilson); `low` and `high` are shares too."""
-
-    value: float
-    low: float
-    high: float
-    correct: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -43,20 +32,6 @@ class PairedDifference:
     only_b: int
     total: int
     p_value: float
-
-
-def accuracy(logits: NDArray[np.floating], labels: NDArray[np.integer], confidence: float = CONFIDENCE) -> Accuracy:
-    """Accuracy of `logits`, shape (n, classes), against `labels`, shape (n,)."""
-    if logits.ndim != 2 or logits.shape[:1] != labels.shape:
-        raise CosimError(f"logits of shape {logits.shape} do not belong to labels of shape {labels.shape}")
-    return accuracy_of(np.argmax(logits, axis=1) == labels, confidence)
-
-
-def accuracy_of(correct: NDArray[np.bool_], confidence: float = CONFIDENCE) -> Accuracy:
-    """Accuracy from one right/wrong a test image, shape (n,)."""
-    right, total = int(np.count_nonzero(correct)), int(np.size(correct))
-    low, high = wilson_interval(right, total, confidence)
-    return Accuracy(right / total, low, high, right, total)
 
 
 def wilson_interval(successes: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError, did_you_mean
 from cosim.files import sha256_of
+from cosim.networks.digits import gate_scales
 from cosim.networks.graph import Graph
 from cosim.networks.reference import load_reference
 from cosim.networks.references import graph_of
@@ -236,7 +237,7 @@ def _digits(path: Path, examples: int | None, seed: int) -> tuple[Graph, Task]:
 
 def _digits_scales(path: Path) -> Mapping[str, Mapping[str, float]]:
     """The gates' window and inputs, of which the grid of quantisation-aware weights is made."""
-    return {"lstm": {"s_x": 1.0, "s_w": load_weights(path).metadata.w_max}}
+    return {"lstm": gate_scales(load_weights(path))}
 
 
 def _reference(path: Path, examples: int | None, seed: int) -> tuple[Graph, Task]:

@@ -17,10 +17,10 @@ from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.fitting import compare
 from cosim.blocks.ramp_adc.functions import ActivationFunction, output_error
-from cosim.networks.lstm import GATES
-from cosim.studies.accuracy import ChipAccuracy
+from cosim.networks.weights import GATES
+from cosim.studies.accuracy import Rung
 from cosim.studies.cosimulation import Cosimulation
-from cosim.studies.statistics import accuracy_of
+from cosim.studies.scores import Scores
 
 
 def adc_summary(data: xr.Dataset, model: RampAdcModel) -> dict[str, Any]:
@@ -156,14 +156,24 @@ def crossbar_summary(model: CrossbarModel) -> dict[str, Any]:
     }
 
 
-def accuracy_row(name: str, result: ChipAccuracy, note: str) -> dict[str, Any]:
+def accuracy_row(name: str, scores: Scores, note: str) -> dict[str, Any]:
     """One line of the accuracy table: a single chip has a test set's error alone, several have the chips' as well."""
-    if len(result.chips) == 1:
-        one = accuracy_of(result.correct[0])
-        low, high, kind = one.low, one.high, "binomial"
-    else:
-        (low, high), kind = result.interval(), "chips and images"
-    return {"name": name, "accuracy": result.mean, "interval": [low, high], "kind": kind, "note": note}
+    found, kind = scores.estimate(), "binomial" if len(scores.chips) == 1 else "chips and images"
+    return {"name": name, "accuracy": found.value, "interval": [found.low, found.high], "kind": kind, "note": note}
+
+
+def rung_row(rung: Rung, label: str) -> dict[str, Any]:
+    """One line of the ladder."""
+    found = rung.scores.estimate()
+    return {
+        "name": rung.name,
+        "label": label,
+        "accuracy": found.value,
+        "spread": rung.scores.spread,
+        "interval": [found.low, found.high],
+        "cost": rung.cost.value,
+        "cost_interval": [rung.cost.low, rung.cost.high],
+    }
 
 
 def cosimulation_summary(found: Cosimulation, labels: list[int]) -> dict[str, Any]:

@@ -211,8 +211,6 @@ def from_shares(axes: Sequence[Axis], shares: NDArray[np.float64]) -> Design:
 def ladder(names: Sequence[str]) -> Design:
     """none, each alone, all: switches of `nonidealities`; those that are not named are off."""
     everything = Nonidealities.names()
-    rows = [("none", ()), *((name, (name,)) for name in names), ("all", tuple(names))]
-    points = [tuple(each in on for each in everything) for _, on in rows]
-    return Design(
-        tuple(f"nonidealities.{name}" for name in everything), points, None, (), tuple(label for label, _ in rows)
-    )
+    rungs = Nonidealities.ladder(names)
+    points = [tuple(getattr(on, name) for name in everything) for on in rungs.values()]
+    return Design(tuple(f"nonidealities.{name}" for name in everything), points, None, (), tuple(rungs))

@@ -213,6 +213,13 @@ class Nonidealities:
         return cls(**{each: each == name for each in cls.names()})
 
     @classmethod
+    def ladder(cls, names: Sequence[str] | None = None) -> dict[str, Nonidealities]:
+        """ "none", each of these names (or of all) alone, and "all" of them; what is not named stays off."""
+        chosen = cls.names() if names is None else names
+        together = cls(**{each: each in chosen for each in cls.names()})
+        return {"none": cls.none(), **{name: cls.only(name) for name in chosen}, "all": together}
+
+    @classmethod
     def names(cls) -> list[str]:
         """All switches, in the order of the signal path."""
         return [each.name for each in fields(cls)]

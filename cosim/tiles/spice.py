@@ -159,7 +159,7 @@ class SpiceTile:
     def converse(self, inputs: NDArray[np.floating]) -> Conversation:
         """The conversion as a conversation: yields decks, is sent their results, returns activations.
 
-        Several tiles can so share one run of the worker pool (`cosim.tiles.group`).
+        Several tiles can so share one run of the worker pool (`cosim.tiles.together`).
         """
         codes = yield from self._convert(inputs)
         function = self.config.adc.activation

@@ -24,12 +24,15 @@ import cosim
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.datasets.digits import Digits, load_digits, validation_split
 from cosim.errors import CosimError, did_you_mean
-from cosim.networks.lstm import LstmNetwork, StepRecord
+from cosim.networks.digits import digits_network
+from cosim.networks.sampling import Recorder
+from cosim.networks.tiled import TiledNetwork
 from cosim.networks.weights import ARRAYS, GATE_FUNCTIONS, GATES, Form, LstmWeights, WeightsMetadata, save_weights
 from cosim.progress import progress as progress_bar
 from cosim.tiles.config import TileConfig
+from cosim.tiles.hardware import Hardware
+from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import checked_bits, dac_codes, dac_values, quantise_weights
-from cosim.tiles.quantised import IdealTile, QuantisedTile
 from cosim.training.pytorch import require_torch
 from cosim.training.recipe import NOISE_DRAWS, RECIPES, W_MAX, WEIGHT_NOISE
 
@@ -161,21 +164,11 @@ def train_command(
     return report
 
 
-def digits_network(weights: LstmWeights, bits: int | None) -> LstmNetwork:
+def on_tiles(weights: LstmWeights, bits: int | None) -> TiledNetwork:
     """The network on quantised tiles of `bits`, or in real arithmetic for None; programmed."""
-    rows, columns = weights.gates.shape[1:]
-    tiles: dict[str, IdealTile | QuantisedTile] = {}
-    for gate in GATES:
-        config = TileConfig(
-            inputs=rows,
-            outputs=columns,
-            dac_bits=bits or 5,
-            weight_bits=bits or 5,
-            w_max=weights.metadata.w_max,
-            adc=RampAdcConfig(function=GATE_FUNCTIONS[gate], bits=bits or 5),
-        )
-        tiles[gate] = IdealTile(config) if bits is None else QuantisedTile(config)
-    network = LstmNetwork(weights, tiles)
+    width = bits or 5
+    tile = TileConfig(dac_bits=width, weight_bits=width, adc=RampAdcConfig(bits=width))
+    network = digits_network(weights, Hardware(tile), Fidelity.IDEAL if bits is None else Fidelity.QUANTISED)
     network.program(np.random.default_rng(0))
     return network
 
@@ -188,13 +181,12 @@ def _evaluate(
         grid = quantise_weights(arrays["gates"], metadata.bits, metadata.w_max)
         arrays = {**arrays, "gates": grid.astype(np.float32)}
     weights = LstmWeights(**arrays, metadata=metadata)
-    rng = np.random.default_rng(0)
-    records: list[StepRecord] = []
-    logits = digits_network(weights, bits).forward(test.sequences, rng, records.append)
+    seen = Recorder(["lstm.l0.i"])  # what the other gates are given too
+    logits = on_tiles(weights, bits).forward(test.sequences, observer=seen)
     quantised = np.argmax(logits, axis=1) == test.labels
     correct = quantised
     if metadata.form == "float":
-        correct = digits_network(weights, None).predict(test.sequences, rng) == test.labels
+        correct = np.argmax(on_tiles(weights, None).forward(test.sequences), axis=1) == test.labels
     accuracy = float(np.mean(correct))
     full_report = {
         "accuracy": accuracy,
@@ -202,16 +194,17 @@ def _evaluate(
         "total": len(correct),
         "quantised": float(np.mean(quantised)),
         **report,
-        "largest_mac": _largest_mac(weights, bits, records),
+        "largest_mac": _largest_mac(weights, bits, np.concatenate(seen.vectors["lstm.l0.i"])),
         "largest_weight": float(np.abs(weights.gates).max()),
     }
     weights = dataclasses.replace(weights, metadata=dataclasses.replace(metadata, accuracy=accuracy))
     return TrainingResult(weights, correct, full_report)
 
 
-def _largest_mac(weights: LstmWeights, bits: int, records: list[StepRecord]) -> dict[str, float]:
-    """Largest |z W| of each function's gates in a run on quantised tiles, in units of the network."""
-    inputs = dac_values(dac_codes(np.concatenate([record.inputs for record in records]), bits), bits)
+def _largest_mac(weights: LstmWeights, bits: int, inputs: NDArray[np.floating]) -> dict[str, float]:
+    """Largest |z W| of each function's gates at inputs z (vectors, inputs) of quantised tiles, in units of the
+    network."""
+    inputs = dac_values(dac_codes(inputs.astype(np.float64), bits), bits)
     levels = quantise_weights(weights.gates, bits, weights.metadata.w_max)
     largest = dict.fromkeys(GATE_FUNCTIONS.values(), 0.0)
     for gate, matrix in zip(GATES, levels, strict=True):

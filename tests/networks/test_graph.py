@@ -250,7 +250,7 @@ def test_sample_is_of_the_real_vectors_and_fair() -> None:
     for seed in range(400):
         reservoir = Reservoir(["m"], 50, seed)
         for piece in np.array_split(np.arange(1000, dtype=np.float32)[:, None], 7):
-            reservoir.offer("m", piece)
+            reservoir.offer("m", piece, piece)
         kept = reservoir.samples()["m"][:, 0].astype(int)
         assert len(set(kept)) == 50
         hits[kept] += 1

@@ -15,9 +15,7 @@ from cosim.networks.layers.gru import Gru
 from cosim.networks.layers.linear import Linear
 from cosim.networks.layers.lstm import Lstm
 from cosim.networks.network import Network
-from cosim.networks.references import graph_of
 from cosim.networks.tiled import TiledNetwork
-from cosim.networks.weights import shipped_weights
 from cosim.tiles.config import Nonidealities, TileConfig
 from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
@@ -140,28 +138,25 @@ def test_behavioural_without_non_idealities_is_quantised() -> None:
     np.testing.assert_allclose(plain.forward(SEQUENCES), quantised.forward(SEQUENCES), atol=1e-5)
 
 
-def test_the_digits_network_is_the_old_one() -> None:
-    """The same gates out of the ramp ADC as `LstmNetwork`, whose inputs have full scale 1."""
-    weights = shipped_weights("qat", 5)
-    tile = TileConfig(inputs=41, outputs=32, w_max=weights.metadata.w_max)
-    hardware = Hardware(tile)
-    images = RNG.uniform(0, 1, (10, 8, 8)).astype(np.float32)
-    old = hardware_lstm(hardware, weights)
-    scaling = {"lstm": ScalingConfig(s_x=1.0, s_w=weights.metadata.w_max), "*": ScalingConfig()}
-    network = TiledNetwork(
-        graph_of(weights), hardware, scaling=scaling, fidelity={"head": "ideal", "*": "quantised"}, activations="ramp"
+def test_stated_full_scales_need_no_calibration() -> None:
+    """The same as with calibration, whose data then decides nothing."""
+    graph, stated = recurrent(Lstm), ScalingConfig(mode="layer", s_x=2.0, s_w=3.0, s_y=4.0)
+    scaling = {"rnn": ScalingConfig(s_x=1.0, s_w=3.0), "head": stated}
+    options: dict[str, Any] = {"scaling": scaling, "fidelity": "quantised", "activations": "ramp"}
+    network = TiledNetwork(graph, HARDWARE, **options)
+    network.program(NO_RNG)
+    np.testing.assert_array_equal(
+        network.forward(SEQUENCES), ready(graph, SEQUENCES, options.pop("fidelity"), **options).forward(SEQUENCES)
     )
-    network.calibrate(images)
-    network.program(NO_RNG)
-    np.testing.assert_allclose(network.forward(images), old.forward(images, NO_RNG), atol=2e-5)
 
 
-def hardware_lstm(hardware: Hardware, weights: Any) -> Any:
-    from cosim.networks.lstm import GATE_FUNCTIONS, LstmNetwork
-
-    network = LstmNetwork(weights, {gate: hardware.build(name, "quantised") for gate, name in GATE_FUNCTIONS.items()})
-    network.program(NO_RNG)
-    return network
+@pytest.mark.parametrize(
+    "scaling", [ScalingConfig(s_x=1.0), ScalingConfig(s_y=1.0), ScalingConfig(mode="network", s_x=1.0, s_y=1.0)]
+)
+def test_what_is_not_stated_needs_calibration(scaling: ScalingConfig) -> None:
+    network = TiledNetwork(small_cnn(), HARDWARE, scaling=scaling, fidelity="quantised")
+    with pytest.raises(CosimError, match="calibrate"):
+        network.program(NO_RNG)
 
 
 def test_chip_depends_on_the_seed_and_not_on_fidelities() -> None:

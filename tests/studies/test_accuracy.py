@@ -1,13 +1,16 @@
-"""Accuracy over chips: reproducible, paired, and with intervals that hold what they promise."""
+"""Accuracy over chips: reproducible and paired; the ladder; and error bars that the drawn chips bear out."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from cosim.networks.lstm import LstmWeights, lstm_network
-from cosim.studies.accuracy import ChipAccuracy, correct_answers, ladder, mean_interval, over_chips
+from cosim.errors import CosimError
+from cosim.networks.digits import digits_network
+from cosim.networks.weights import LstmWeights
+from cosim.studies.accuracy import ladder, over_chips, rungs
+from cosim.studies.scores import Scores
+from cosim.studies.tasks import Scaled, Task
 from cosim.tiles.config import Nonidealities
 from cosim.tiles.hardware import Hardware
 from cosim.tiles.protocol import Fidelity
@@ -16,165 +19,104 @@ from cosim.tiles.protocol import Fidelity
 pytestmark = pytest.mark.filterwarnings("ignore::cosim.blocks.domain.OutsideDomainWarning")
 
 IMAGES, STEPS, INPUTS = 60, 4, 2
-SEQUENCES = np.random.default_rng(31).uniform(-1, 1, (IMAGES, STEPS, INPUTS))
+SEQUENCES = np.random.default_rng(31).uniform(-1, 1, (IMAGES, STEPS, INPUTS)).astype(np.float32)
 
 
 @pytest.fixture
-def labels(hardware: Hardware, weights: LstmWeights) -> np.ndarray:
-    """What the quantised network says, so that bits alone are right everywhere."""
-    network = lstm_network(weights, hardware, Fidelity.QUANTISED)
+def task(hardware: Hardware, weights: LstmWeights) -> Task:
+    """What the quantised network says is right, so that bits alone are right everywhere."""
+    network = digits_network(weights, hardware, Fidelity.QUANTISED)
     network.program(np.random.default_rng(0))
-    found = network.predict(SEQUENCES, np.random.default_rng(0))
-    assert len(set(found.tolist())) > 1
-    return np.asarray(found)
+    labels = network.forward(SEQUENCES).argmax(axis=1)
+    assert len(set(labels.tolist())) > 1
+    data = Scaled(SEQUENCES, None)
+    return Task("small/test", "accuracy", data, labels, data)
 
 
-def study(hardware: Hardware, weights: LstmWeights, labels: np.ndarray, **options: object) -> ChipAccuracy:
-    return over_chips(weights, hardware, SEQUENCES, labels, **{"chips": 3, "seed": 5, **options})  # type: ignore[arg-type]
+def study(
+    hardware: Hardware, weights: LstmWeights, task: Task, chips: int = 3, seed: int = 5,
+    fidelity: Fidelity = Fidelity.BEHAVIOURAL,
+) -> Scores:  # fmt: skip
+    return over_chips(digits_network(weights, hardware, fidelity), task, chips=chips, seed=seed)
 
 
-def test_the_same_seed_gives_the_same_answers(hardware: Hardware, weights: LstmWeights, labels: np.ndarray) -> None:
-    first, second = (study(hardware, weights, labels).correct for _ in range(2))
+def test_the_same_seed_gives_the_same_answers(hardware: Hardware, weights: LstmWeights, task: Task) -> None:
+    first, second = (study(hardware, weights, task).values for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.shape == (3, IMAGES)
-    assert (study(hardware, weights, labels, seed=6).correct != first).any()
+    assert (study(hardware, weights, task, seed=6).values != first).any()
 
 
-def test_chip_n_does_not_depend_on_how_many_there_are(
-    hardware: Hardware, weights: LstmWeights, labels: np.ndarray
-) -> None:
-    few, many = (study(hardware, weights, labels, chips=chips).correct for chips in (2, 5))
+def test_chip_n_does_not_depend_on_how_many_there_are(hardware: Hardware, weights: LstmWeights, task: Task) -> None:
+    few, many = (study(hardware, weights, task, chips=chips).values for chips in (2, 5))
     np.testing.assert_array_equal(many[:2], few)
     assert len({row.tobytes() for row in many}) > 1
 
 
+def test_no_chip_is_refused(hardware: Hardware, weights: LstmWeights, task: Task) -> None:
+    with pytest.raises(CosimError, match="at least one chip"):
+        study(hardware, weights, task, chips=0)
+
+
 @pytest.mark.parametrize("fidelity", [Fidelity.QUANTISED, Fidelity.BEHAVIOURAL])
 def test_bits_alone_are_right_on_labels_of_bits_alone(
-    hardware: Hardware, weights: LstmWeights, labels: np.ndarray, fidelity: Fidelity
+    hardware: Hardware, weights: LstmWeights, task: Task, fidelity: Fidelity
 ) -> None:
     bits_only = hardware.with_nonidealities(Nonidealities.none())
-    assert study(bits_only, weights, labels, chips=2, fidelity=fidelity).correct.all()
+    assert study(bits_only, weights, task, chips=2, fidelity=fidelity).values.all()
 
 
-def test_correct_answers_are_those_with_the_largest_logit_at_the_label(
-    hardware: Hardware, weights: LstmWeights, labels: np.ndarray
+def test_right_answers_are_those_with_the_largest_logit_at_the_label(
+    hardware: Hardware, weights: LstmWeights, task: Task
 ) -> None:
-    network = lstm_network(weights, hardware, Fidelity.QUANTISED)
-    network.program(np.random.default_rng(0))
-    wrong = labels.copy()
+    wrong = task.targets.copy()
     wrong[::7] = (wrong[::7] + 1) % 3
-    expected = np.ones(IMAGES, bool)
-    expected[::7] = False
-    np.testing.assert_array_equal(
-        correct_answers(network, SEQUENCES, wrong, np.random.default_rng(0)), expected
-    )  # fmt: skip
+    expected = np.ones((1, IMAGES))
+    expected[0, ::7] = 0
+    found = study(hardware, weights, replace(task, targets=wrong), chips=1, fidelity=Fidelity.QUANTISED)
+    np.testing.assert_array_equal(found.values, expected)
 
 
-def test_the_ladder_holds_each_alone_between_none_and_all(
-    hardware: Hardware, weights: LstmWeights, labels: np.ndarray
-) -> None:
-    rungs = ladder(weights, hardware, SEQUENCES, labels, chips=3, seed=5)
-    assert [rung.name for rung in rungs] == ["none", *Nonidealities.names(), "all"]
-    for rung in rungs:
+def test_the_ladder_holds_each_alone_between_none_and_all(hardware: Hardware, weights: LstmWeights, task: Task) -> None:
+    found = ladder(digits_network(weights, hardware), task, chips=3, seed=5)
+    assert [rung.name for rung in found] == ["none", *Nonidealities.names(), "all"]
+    for rung in found:
         on = {"none": Nonidealities.none(), "all": Nonidealities()}.get(rung.name) or Nonidealities.only(rung.name)
-        alone = study(hardware.with_nonidealities(on), weights, labels)
-        np.testing.assert_array_equal(rung.result.correct, alone.correct)
+        alone = study(hardware.with_nonidealities(on), weights, task)
+        np.testing.assert_array_equal(rung.scores.values, alone.values)
 
 
 def test_the_cost_of_a_rung_is_the_difference_on_the_same_chips_and_images(
-    hardware: Hardware, weights: LstmWeights, labels: np.ndarray
+    hardware: Hardware, weights: LstmWeights, task: Task
 ) -> None:
-    rungs = ladder(weights, hardware, SEQUENCES, labels, chips=3, seed=5)
-    none = rungs[0].result.correct
-    assert (rungs[0].cost, rungs[0].cost_interval) == (0.0, (0.0, 0.0))
-    for rung in rungs[1:]:
-        pairs = none.astype(int) - rung.result.correct.astype(int)
-        assert rung.cost == pytest.approx(pairs.mean(), abs=1e-12)
-        low, high = rung.cost_interval
-        assert low <= rung.cost <= high
+    found = ladder(digits_network(weights, hardware), task, chips=3, seed=5)
+    none = found[0].scores.values
+    assert (found[0].cost.value, found[0].cost.low, found[0].cost.high) == (0.0, 0.0, 0.0)
+    for rung in found[1:]:
+        assert rung.cost.value == pytest.approx((none - rung.scores.values).mean(), abs=1e-12)
+        assert rung.cost.low <= rung.cost.value <= rung.cost.high
         # Deterministic rungs are the same on every chip.
         if rung.name in ("ir_drop", "amplifier", "comparator_lag"):
-            assert len({row.tobytes() for row in rung.result.correct}) <= len(
-                {row.tobytes() for row in none}
-            )  # fmt: skip
-    assert rungs[-1].result.correct.mean() < 1.0
+            assert len({row.tobytes() for row in rung.scores.values}) == 1
+    assert found[-1].scores.mean < 1.0
+
+
+def test_costs_are_paired() -> None:
+    rng = np.random.default_rng(1)
+    base = (rng.random((5, 200)) > 0.1).astype(float)
+    worse = base.copy()
+    worse[:, :4] = 0.0  # always the same four samples more
+    of = [Scores(each, np.ones(200), "accuracy") for each in (base, worse, base)]
+    found = rungs(["none", "a", "b"], of)
+    assert found[0].cost.value == found[2].cost.value == 0.0
+    assert found[2].cost.low == found[2].cost.high == 0.0
+    assert found[1].cost.value == pytest.approx(base[:, :4].mean() * 4 / 200)
 
 
 def test_without_programming_error_and_offsets_all_chips_are_alike(
-    hardware: Hardware, weights: LstmWeights, labels: np.ndarray
+    hardware: Hardware, weights: LstmWeights, task: Task
 ) -> None:
     systematic = replace(Nonidealities.none(), ir_drop=True, amplifier=True, comparator_lag=True)
-    found = study(hardware.with_nonidealities(systematic), weights, labels, chips=4)
+    found = study(hardware.with_nonidealities(systematic), weights, task, chips=4)
     assert found.spread == 0.0
-    assert len({row.tobytes() for row in found.correct}) == 1
-
-
-def test_mean_and_spread_by_hand() -> None:
-    found = ChipAccuracy(np.array([[1, 1, 1, 0], [1, 0, 1, 0]], dtype=bool))
-    assert found.chips.tolist() == [0.75, 0.5]
-    assert found.mean == 0.625
-    assert found.spread == pytest.approx(np.sqrt(2) * 0.125)
-    low, high = found.interval()
-    assert 0.0 <= low < 0.625 < high <= 1.0
-    assert ChipAccuracy(np.ones((1, 4), bool)).spread == 0.0
-
-
-# --- the two-way interval
-
-
-def test_one_chip_has_the_interval_of_its_images_alone() -> None:
-    values = np.random.default_rng(0).random((1, 50))
-    low, high = stats.t.interval(0.95, 49, values.mean(), values.std(ddof=1) / np.sqrt(50))
-    np.testing.assert_allclose(mean_interval(values), (low, high), rtol=1e-12)
-
-
-def test_chips_that_are_alike_add_nothing() -> None:
-    values = np.random.default_rng(0).random((1, 50))
-    np.testing.assert_allclose(mean_interval(np.tile(values, (2, 1))), mean_interval(values), rtol=1e-12)
-
-
-@pytest.mark.parametrize("values", [np.ones((3, 4)), np.ones((1, 1)), np.zeros((2, 1))])
-def test_values_without_spread_have_an_interval_without_width(values: np.ndarray) -> None:
-    mean = values.mean()
-    assert mean_interval(values) == (mean, mean)
-
-
-@pytest.mark.parametrize(
-    ("chips", "images", "sigma_chips", "sigma_images", "sigma_rest"),
-    [(20, 599, 0.5, 2.0, 1.0), (10, 200, 0.3, 1.0, 1.0), (10, 200, 1.0, 0.3, 1.0), (20, 50, 0.2, 0.5, 2.0)],
-)
-def test_the_interval_of_a_mean_covers_the_truth(
-    chips: int, images: int, sigma_chips: float, sigma_images: float, sigma_rest: float
-) -> None:
-    """Crossed random effects of 300 studies at once.
-
-    95 % are promised; a count of 300 at 95 % has a standard error of 1.3 %, so 90 to 99 % is four of it below and
-    what the doubly counted rest may add above. Where the rest is the largest part, it is counted twice in full and
-    the interval is 1.4 times too wide: up to all may be covered.
-    """
-    rng, studies, truth = np.random.default_rng(1), 300, 0.9
-    covered = 0
-    for _ in range(studies):
-        values = (
-            truth
-            + sigma_chips * rng.standard_normal((chips, 1))
-            + sigma_images * rng.standard_normal((1, images))
-            + sigma_rest * rng.standard_normal((chips, images))
-        )
-        low, high = mean_interval(values)
-        covered += low <= truth <= high
-    upper = 1.0 if sigma_rest**2 > max(images * sigma_chips**2, chips * sigma_images**2) / 4 else 0.99
-    assert 0.90 <= covered / studies <= upper
-
-
-def test_the_interval_of_a_mean_covers_accuracies_of_right_and_wrong() -> None:
-    """The same with answers: right where a chip's and an image's ease and luck together exceed a threshold."""
-    rng, chips, images, studies = np.random.default_rng(2), 20, 300, 300
-    sigma_chip, sigma_image = 0.2, 1.5
-    bound = stats.norm.ppf(0.95) * np.sqrt(1 + sigma_chip**2 + sigma_image**2)  # 95 % right
-    covered = 0
-    for _ in range(studies):
-        ease = sigma_chip * rng.standard_normal((chips, 1)) + sigma_image * rng.standard_normal((1, images))
-        low, high = ChipAccuracy(ease + rng.standard_normal((chips, images)) < bound).interval()
-        covered += low <= 0.95 <= high
-    assert 0.90 <= covered / studies <= 0.99
+    assert len({row.tobytes() for row in found.values}) == 1

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
-from cosim.networks.lstm import GATE_FUNCTIONS, LstmWeights, lstm_network
+from cosim.networks.digits import digits_network
+from cosim.networks.weights import GATE_FUNCTIONS, LstmWeights
 from cosim.spice import SimulatorPool
 from cosim.studies.cosimulation import Cosimulation, cosimulate, loop_rng
 from cosim.studies.statistics import wilson_interval
@@ -95,13 +96,13 @@ def test_both_sides_are_about_the_same_chip_at_the_same_inputs(
 ) -> None:
     """Independent of the records: the network in ngspice once more, image by image, and models of its chips."""
     hardware = hardware_of(models)
-    network = lstm_network(weights, replace(hardware, pool=pool), Fidelity.SPICE)
+    network = digits_network(weights, replace(hardware, pool=pool), Fidelity.SPICE)
     network.program(loop_rng(3))
     unused = np.random.default_rng(0)
-    classes = [int(network.predict(SEQUENCES[n : n + 1], unused)[0]) for n in range(IMAGES)]
-    assert classes == found.spice_classes.tolist()
+    assert network.forward(SEQUENCES, batch=1).argmax(axis=1).tolist() == found.spice_classes.tolist()
     quiet = Nonidealities().quiet()
-    for number, (gate, tile) in enumerate(network.tiles.items()):
+    for number, gate in enumerate(GATE_FUNCTIONS):
+        tile = network.matrices[f"lstm.l0.{gate}"].parts[0].tile
         assert isinstance(tile, SpiceTile) and tile.chip is not None
         model = BehaviouralTile(tile.config, models[GATE_FUNCTIONS[gate]], quiet)
         model.load(tile.chip)

@@ -24,7 +24,6 @@ from cosim.studies.crosscheck import (
     contribution,
     layer_and_network,
     parts_of,
-    scores_of,
     whole_examples,
 )
 from cosim.studies.crosscheck_summary import accuracy_of, summary_of, whole_of
@@ -309,6 +308,3 @@ def test_whole_examples_with_some_of_it_in_ngspice(pool: SimulatorPool, hardware
     assert 1 + 2 * 2 <= pool.decks_run - before <= 1 + 2 * 3 * 2
     # Codes of three steps: mostly equal, so the outputs are the same or nearly so.
     assert report["largest_output_difference"] <= 0.2 * report["largest_output"]
-    behavioural = network.variant(fidelity=Fidelity.BEHAVIOURAL)
-    behavioural.program(np.random.default_rng(5))
-    assert scores_of(behavioural, task, np.random.default_rng(0)).shape == (len(SEQUENCES),)

@@ -1,4 +1,4 @@
-"""Sobol indices against a function whose indices are known; costs of a ladder; the front of a search."""
+"""Sobol indices against a function whose indices are known; scores of a point; the front of a search."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from cosim.errors import CosimError
 from cosim.studies.evaluation import Outcome, failed
 from cosim.studies.search import pareto_front
-from cosim.studies.sensitivity import ladder_costs
+from cosim.studies.sensitivity import paired_scores
 
 # Of U(-pi, pi): V = a^2/8 + b pi^4/5 + b^2 pi^8/18 + 1/2, by T. Ishigami, T. Homma (1990), a = 7, b = 0.1.
 A, B = 7.0, 0.1
@@ -57,21 +57,12 @@ def test_what_does_not_vary_or_is_missing_has_no_indices() -> None:
         sobol_indices(["a", "b"], np.array([math.nan, *range(31)]), False, 1)
 
 
-def outcome(scores: np.ndarray) -> Outcome:
-    return Outcome("k", "accuracy", scores[:, None, :], np.ones(scores.shape[1]), np.zeros((len(scores), 1)), {})
-
-
-def test_a_ladder_s_costs_are_paired() -> None:
-    rng = np.random.default_rng(1)
-    base = (rng.random((5, 200)) > 0.1).astype(float)
-    worse = base.copy()
-    worse[:, :4] = 0.0  # always the same four samples more
-    costs = ladder_costs(["none", "a", "b"], [outcome(base), outcome(worse), outcome(base)])
-    assert costs[0].cost.value == costs[2].cost.value == 0.0
-    assert costs[2].cost.low == costs[2].cost.high == 0.0
-    assert costs[1].cost.value == pytest.approx(base[:, :4].mean() * 4 / 200)
+def test_scores_of_a_point_are_the_means_of_each_chips_reads() -> None:
+    scores = np.random.default_rng(1).random((3, 2, 5))
+    found = paired_scores(Outcome("k", "bits_per_symbol", scores, np.ones(5), np.zeros((3, 2)), {}))
+    np.testing.assert_allclose(found.values, scores.mean(axis=1))
     with pytest.raises(CosimError, match="why"):
-        ladder_costs(["none"], [failed("k", "accuracy", "why")])
+        paired_scores(failed("k", "accuracy", "why"))
 
 
 def test_the_front_is_what_no_other_beats() -> None:

@@ -6,8 +6,6 @@ from scipy.stats import binomtest
 
 from cosim.errors import CosimError
 from cosim.studies.statistics import (
-    accuracy,
-    accuracy_of,
     paired_difference,
     paired_difference_of_counts,
     wilson_interval,
@@ -19,14 +17,6 @@ from cosim.studies.statistics import (
 def test_wilson_as_in_scipy(right: int, total: int, confidence: float) -> None:
     theirs = binomtest(right, total).proportion_ci(confidence, method="wilson")
     np.testing.assert_allclose(wilson_interval(right, total, confidence), theirs, atol=1e-12)
-
-
-def test_accuracy_from_logits() -> None:
-    logits = np.array([[0.1, 0.9], [2.0, 1.0], [0.0, 1.0], [5.0, 4.0]])
-    found = accuracy(logits, np.array([1, 0, 0, 0]))
-    assert (found.value, found.correct, found.total) == (0.75, 3, 4)
-    assert found.low < 0.75 < found.high
-    assert found == accuracy_of(np.array([True, True, False, True]))
 
 
 def test_paired_difference_by_hand() -> None:
@@ -66,8 +56,6 @@ def test_coverage() -> None:
 def test_what_cannot_be_compared() -> None:
     with pytest.raises(CosimError, match="not about the same images"):
         paired_difference(np.ones(3, dtype=bool), np.ones(4, dtype=bool))
-    with pytest.raises(CosimError, match="do not belong"):
-        accuracy(np.ones((3, 10)), np.ones(4, dtype=int))
     with pytest.raises(CosimError, match="no interval"):
         wilson_interval(3, 2)
     with pytest.raises(CosimError, match="between 0 and 1"):

@@ -28,7 +28,6 @@ from cosim.networks.layers.cells import (
     sigmoid,
 )
 from cosim.networks.layers.protocol import MatrixWeights, Plan, Products, Values
-from cosim.networks.lstm import update_cell
 from cosim.networks.lstm_grid import LstmGrid
 from cosim.networks.weights import GATE_FUNCTIONS, GATES
 from cosim.tiles.grid import Grid
@@ -157,6 +156,22 @@ class LstmCells:
         run.count(self.name, "tanh", (2 if self.activations == "digital" else 1) * updates)
         if self.activations == "digital":
             run.count(self.name, "sigmoid", 3 * updates)
+
+
+@compiled()
+def update_cell(
+    i: NDArray[np.float32],
+    f: NDArray[np.float32],
+    g: NDArray[np.float32],
+    o: NDArray[np.float32],
+    cell: NDArray[np.float32],
+    hidden: NDArray[np.float32],
+) -> None:
+    """c <- f c + i g and h <- o tanh(c), in place and in float32; all of shape (batch, hidden)."""
+    for row in range(cell.shape[0]):
+        for unit in range(cell.shape[1]):
+            cell[row, unit] = f[row, unit] * cell[row, unit] + i[row, unit] * g[row, unit]
+            hidden[row, unit] = o[row, unit] * math.tanh(cell[row, unit])
 
 
 @compiled()

@@ -1,4 +1,4 @@
-"""Several tiles at once: order, streams, lockstep of those in ngspice, and how a failure comes through."""
+"""Several matrices at once: order, streams, lockstep of those in ngspice, and how a failure comes through."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,27 +9,38 @@ import pytest
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.errors import CosimError
 from cosim.spice import Deck, Failure, FailureKind, Result, SimulatorPool
-from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import TileConfig
 from cosim.tiles.conversation import Conversation, hold
-from cosim.tiles.group import forward_all
-from cosim.tiles.quantised import IdealTile, QuantisedTile
-from cosim.tiles.spice import SpiceTile
+from cosim.tiles.hardware import Hardware
+from cosim.tiles.matrix import TiledMatrix
+from cosim.tiles.scaling import Scales
+from cosim.tiles.together import products_together
 
 # Six chips say little of the spread of offsets, so some that are drawn later lie outside what was seen.
 pytestmark = pytest.mark.filterwarnings("ignore::cosim.blocks.domain.OutsideDomainWarning")
 
-INPUTS, OUTPUTS, BITS = 4, 3, 3
-WEIGHTS = np.random.default_rng(3).uniform(-2, 2, (INPUTS, OUTPUTS))
+INPUTS, OUTPUTS, BITS, W_MAX = 4, 3, 3, 2.0
+WEIGHTS = np.random.default_rng(3).uniform(-W_MAX, W_MAX, (INPUTS, OUTPUTS))
 VECTORS = np.random.default_rng(4).uniform(-1, 1, (5, INPUTS))
 
-
-def config(model: RampAdcModel) -> TileConfig:
-    return TileConfig(inputs=INPUTS, outputs=OUTPUTS, dac_bits=BITS, weight_bits=BITS, adc=model.config)
+Models = dict[str, RampAdcModel]
 
 
-def streams(names: Sequence[str]) -> dict[str, np.random.Generator]:
-    return {name: np.random.default_rng(number) for number, name in enumerate(names)}
+def matrix(models: Models, pool: object, fidelity: str, number: int = 0) -> TiledMatrix:
+    """A programmed matrix on one tile that gives sigmoids."""
+    tile = TileConfig(
+        inputs=INPUTS, outputs=OUTPUTS, dac_bits=BITS, weight_bits=BITS, adc=models["sigmoid"].config
+    )  # fmt: skip
+    made = TiledMatrix(
+        WEIGHTS / (number + 1), Hardware(tile, models, pool=pool), scales=Scales.uniform(1.0, W_MAX, 1.0),  # type: ignore[arg-type]
+        function="sigmoid", fidelity=fidelity, name=f"m{number}",
+    )  # fmt: skip
+    made.program(np.random.default_rng(number))
+    return made
+
+
+def streams(count: int) -> list[np.random.Generator]:
+    return [np.random.default_rng(number) for number in range(count)]
 
 
 class CountingPool:
@@ -48,71 +59,56 @@ class CountingPool:
         return results
 
 
-def spice_tiles(model: RampAdcModel, pool: CountingPool, names: str) -> dict[str, SpiceTile]:
-    tiles = {}
-    for number, name in enumerate(names):
-        tiles[name] = SpiceTile(config(model), pool)  # type: ignore[arg-type]
-        tiles[name].program(WEIGHTS / (number + 1), np.random.default_rng(number))
+def in_ngspice(models: Models, pool: CountingPool, count: int) -> list[TiledMatrix]:
+    made = [matrix(models, pool, "spice", number) for number in range(count)]
     pool.runs.clear()
-    return tiles
+    return made
 
 
-def test_mixed_fidelities_keep_their_order_and_give_what_each_gives_alone(
-    pool: SimulatorPool, models: dict[str, RampAdcModel]
-) -> None:
-    model = models["sigmoid"]
-    tiles = {
-        "z": SpiceTile(config(model), pool),
-        "a": BehaviouralTile(config(model), model),
-        "m": IdealTile(config(model)),
-        "q": QuantisedTile(config(model)),
-        "b": SpiceTile(config(model), pool),
-    }
-    for number, tile in enumerate(tiles.values()):
-        tile.program(WEIGHTS, np.random.default_rng(number))
-    together = forward_all(tiles, VECTORS, streams([*tiles]))
-    assert [*together] == [*tiles]
-    for name, rng in streams([*tiles]).items():
-        np.testing.assert_array_equal(together[name], tiles[name].forward(VECTORS, rng))
+def test_mixed_fidelities_keep_their_order_and_give_what_each_gives_alone(pool: SimulatorPool, models: Models) -> None:
+    kinds = ("spice", "behavioural", "ideal", "quantised", "spice")
+    matrices = [matrix(models, pool, fidelity, number) for number, fidelity in enumerate(kinds)]
+    together = products_together(matrices, VECTORS, streams(5))
+    for found, each, rng in zip(together, matrices, streams(5), strict=True):
+        np.testing.assert_array_equal(found, each.by_parts(VECTORS, rng))
+    assert len({found.tobytes() for found in together}) == 5
 
 
-def test_all_tiles_in_ngspice_share_one_run_a_stage(pool: SimulatorPool, models: dict[str, RampAdcModel]) -> None:
+def test_all_matrices_in_ngspice_share_one_run_a_stage(pool: SimulatorPool, models: Models) -> None:
     counting = CountingPool(pool)
-    tiles = spice_tiles(models["sigmoid"], counting, "ifo")
-    forward_all(tiles, VECTORS, streams("ifo"))
+    matrices = in_ngspice(models, counting, 3)
+    products_together(matrices, VECTORS, streams(3))
     assert counting.runs == [15, 15]  # three tiles, five vectors: arrays, then ramps
 
 
-def test_the_pool_of_the_first_tile_in_ngspice_runs_them_all(
-    pool: SimulatorPool, models: dict[str, RampAdcModel]
-) -> None:
+def test_the_pool_of_the_first_matrix_in_ngspice_runs_them_all(pool: SimulatorPool, models: Models) -> None:
     first, second = CountingPool(pool), CountingPool(pool)
-    tiles = spice_tiles(models["sigmoid"], first, "i") | spice_tiles(models["sigmoid"], second, "f")
-    forward_all(tiles, VECTORS[:2], streams("if"))
+    matrices = in_ngspice(models, first, 1) + in_ngspice(models, second, 1)
+    products_together(matrices, VECTORS[:2], streams(2))
     assert (first.runs, second.runs) == ([4, 4], [])
 
 
 @pytest.mark.parametrize("stage", [0, 1])
 def test_a_failing_simulation_stops_all_and_names_the_kept_deck(
-    pool: SimulatorPool, models: dict[str, RampAdcModel], stage: int
+    pool: SimulatorPool, models: Models, stage: int
 ) -> None:
     counting = CountingPool(pool)
-    tiles = spice_tiles(models["sigmoid"], counting, "if")
+    matrices = in_ngspice(models, counting, 2)
     counting.fail = {stage}
     with pytest.raises(CosimError, match=r"no convergence.*timestep too small") as caught:
-        forward_all(tiles, VECTORS[:1], streams("if"))
+        products_together(matrices, VECTORS[:1], streams(2))
     assert caught.value.file == "kept/deck.cir"
     assert len(counting.runs) == stage + 1
     # The tiles are not spoilt: the next conversion succeeds.
     counting.fail.clear()
-    assert forward_all(tiles, VECTORS[:1], streams("if"))["i"].shape == (1, OUTPUTS)
+    assert products_together(matrices, VECTORS[:1], streams(2))[0].shape == (1, OUTPUTS)
 
 
-def test_tiles_that_draw_nothing_leave_their_stream_alone(pool: SimulatorPool, models: dict[str, RampAdcModel]) -> None:
-    tiles = spice_tiles(models["sigmoid"], CountingPool(pool), "i")
-    rngs = streams("i")
-    forward_all(tiles, VECTORS[:1], rngs)
-    assert rngs["i"].random() == np.random.default_rng(0).random()
+def test_matrices_that_draw_nothing_leave_their_stream_alone(pool: SimulatorPool, models: Models) -> None:
+    matrices = in_ngspice(models, CountingPool(pool), 1)
+    rngs = streams(1)
+    products_together(matrices, VECTORS[:1], rngs)
+    assert rngs[0].random() == np.random.default_rng(0).random()
 
 
 class EchoPool:
