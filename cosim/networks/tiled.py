@@ -237,7 +237,7 @@ class TiledNetwork(Network):
         return scaling.model_copy(update={"s_x": min(reached, outer)})
 
     def _stated(self) -> dict[str, Scales]:
-        """Full scales without calibration data: those that `scaling` states; nothing depends on those of ideal tiles."""
+        """Full scales without calibration data: those that `scaling` states; of ideal tiles any will do."""
         return {name: self._stated_of(name, each) for name, each in self.weights.items()}
 
     def _stated_of(self, name: str, matrix: MatrixWeights) -> Scales:
