@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from cosim.errors import CosimError
 from cosim.seeds import stream
 from cosim.studies.part_check import PartCheck
+from cosim.studies.statistics import CONFIDENCE
 from cosim.tiles.model_error import ModelFormError
 
 Array = NDArray[np.float64]
 
 DRAWS = 1000  # of the bootstrap
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
