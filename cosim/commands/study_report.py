@@ -48,7 +48,7 @@ def write(view: View, place: Path) -> Path:
 
 def study_data_of(view: View) -> StudyData:
     """The results as the page takes them."""
-    from cosim.reports.study_data import study_data
+    from cosim.reports.study_reading import study_data
     from cosim.studies.results import dataset
 
     return study_data(dataset(view.specification, view.folder, view.points, view.keys, view.found))

@@ -18,9 +18,10 @@ from cosim.reports.plots.study_sweep import error_plot, loss_plot, model_form_pl
 from cosim.reports.rendering import Book, render, write_page
 from cosim.reports.study_analysis import Analysis
 from cosim.reports.study_crosschecks import MOST_HASHES, Crosscheck
-from cosim.reports.study_data import StudyData, shared_settings
+from cosim.reports.study_data import StudyData
 from cosim.reports.study_downloads import Download, download
 from cosim.reports.study_models import ModelCard
+from cosim.reports.study_reading import shared_settings
 from cosim.reports.study_summary import answer, headlines, question
 from cosim.reports.study_tables import constant_measures, costs_table, points_table, problems_of
 from cosim.reports.style import Plot, plotting

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from cosim.reports.numbers import NBSP, fixed, quantity
 from cosim.reports.study_analysis import Analysis
 from cosim.reports.study_data import Row, StudyData
+from cosim.reports.study_reading import stated_range
 from cosim.reports.study_tables import measure_text
 from cosim.reports.summary import Headline
 from cosim.studies.scores import Estimate
@@ -39,13 +39,7 @@ def answer(data: StudyData, analysis: Analysis) -> str:
     if data.method == "ladder":
         text = _ladder(data, analysis)
     elif data.method == "sobol" and analysis.indices:
-        first = max(analysis.indices, key=lambda each: each["total"])
-        scores = [row.score for row in scored]
-        text = (
-            f"The {score.name} varies most with {first['name']}: its total index is {fixed(first['total'], 2)}"
-            f" ± {fixed(first['total_half'], 2)}; over all settings drawn it lies between {score.text(min(scores))} and"
-            f" {score.text(max(scores))}."
-        )
+        text = _influence(data, analysis)
     elif data.method == "pareto" and analysis.front:
         text = _search(data, analysis)
     elif len(scored) == 1:
@@ -167,18 +161,6 @@ def _values(data: StudyData, name: str) -> str:
     return f"{name} ({setting.words(values[0])} to {setting.words(values[-1])}, {len(values)} values)"
 
 
-def stated_range(content: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """The range of a swept setting in the study's file, whose names may be written with dots or as tables."""
-    table: Any = content.get("sweep", {}).get("over", {})
-    rest = name
-    while isinstance(table, Mapping) and rest:
-        key = next((key for key in table if rest == key or rest.startswith(f"{key}.")), None)
-        if key is None:
-            return None
-        table, rest = table[key], rest[len(key) + 1 :]
-    return table if isinstance(table, Mapping) and "low" in table and "high" in table else None
-
-
 def _extremes(data: StudyData, analysis: Analysis) -> str:
     best, worst, score = data.best, data.worst, data.score
     assert best is not None and worst is not None
@@ -212,6 +194,17 @@ def _ladder(data: StudyData, analysis: Analysis) -> str:
         else:
             text += " No single one makes a difference that is told from zero."
     return text.strip()
+
+
+def _influence(data: StudyData, analysis: Analysis) -> str:
+    first, second = sorted(analysis.indices, key=lambda each: -each["total"])[:2]
+    scores, score = [row.score for row in data.scored], data.score
+    totals = [f"{fixed(each['total'], 2)}{NBSP}±{NBSP}{fixed(each['total_half'], 2)}" for each in (first, second)]
+    return (
+        f"The {score.name} varies most with {first['name']}: its total index is {totals[0]}, that of the next,"
+        f" {second['name']}, {totals[1]}. Over all settings drawn the {score.name} lies between"
+        f" {score.text(min(scores))} and {score.text(max(scores))}."
+    )
 
 
 def _search(data: StudyData, analysis: Analysis) -> str:

@@ -20,7 +20,8 @@ from cosim.reports.study_analysis import Analysis, analyse
 from cosim.reports.study_data import Setting
 from cosim.reports.study_downloads import archive, download
 from cosim.reports.study_page import Extras, write_study_report
-from cosim.reports.study_summary import answer, question, stated_range
+from cosim.reports.study_reading import stated_range
+from cosim.reports.study_summary import answer, question
 
 from .browser import BROWSER, REASON, Browser
 from .looks import VIEWS, look
@@ -170,6 +171,9 @@ def test_ranges_are_those_of_the_file(views: dict[str, View]) -> None:
     said = question(study_data_of(views["cube"]))
     assert "device.programming_sigma (0.1 uS to 15 uS, logarithmic)" in said
     assert "tile.adc.v_read (0.15 V to 0.25 V)" in said
+    scales = {each.name: each.scale for each in study_data_of(views["cube"]).settings}
+    assert scales["device.programming_sigma"] == "log" and scales["device.read_noise"] == "linear"
+    assert scales["tile.adc.calibration"] == ""
     nested = {"sweep": {"over": {"tile": {"adc": {"v_read": {"low": 1, "high": 2}}}}}}
     assert stated_range(nested, "tile.adc.v_read") == {"low": 1, "high": 2}
     assert stated_range(nested, "tile.adc.bits") is None and stated_range({}, "tile.adc.bits") is None

@@ -38,8 +38,8 @@ MOST_MARKS = 1000  # points of a scatter
 class SettingAxis:
     """Where the values of a swept setting lie.
 
-    Numbers lie where they are, on a logarithmic axis where they span decades; a few that are far apart and reach zero,
-    and what is no number, stand side by side.
+    Numbers lie where they are, on a logarithmic axis where they were drawn so or are listed over decades. A few that
+    are far apart and reach zero, and what is no number, stand side by side.
     """
 
     setting: Setting
@@ -47,14 +47,16 @@ class SettingAxis:
     @property
     def by_place(self) -> bool:
         values = self.setting.values
-        if not self.setting.numeric:
-            return True
+        if not self.setting.numeric or self.setting.scale:
+            return not self.setting.numeric
         positive = [each for each in values if each > 0]
         return bool(positive) and min(values) <= 0 and max(positive) / min(positive) > DECADES
 
     @property
     def log(self) -> bool:
         values = self.setting.values
+        if self.setting.scale:
+            return self.setting.scale == "log" and not self.by_place
         return not self.by_place and min(values) > 0 and max(values) / min(values) > DECADES
 
     @property
