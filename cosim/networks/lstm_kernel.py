@@ -17,7 +17,7 @@ from numba import types
 from cosim.blocks.lanes import SINGLE, Lanes, Memory, constant, operation
 from cosim.blocks.normals import polynomial
 from cosim.compiled import compiled
-from cosim.tiles.grid_inputs import fill
+from cosim.tiles.grid_inputs import copy, fill
 from cosim.tiles.grid_kernel import work_piece
 from cosim.tiles.products import PANEL
 
@@ -72,30 +72,6 @@ def _store_states(typing: Any, gates: Any, at: Any, width: Any, digital: Any, ce
         return context.get_dummy_value()
 
     return types.void(gates, types.int64, types.int64, digital, cell, hidden, types.int64), build
-
-
-@operation
-def _copy_lanes(typing: Any, source: Any, at: Any, target: Any, to: Any) -> Any:
-    """target[to] ... = source[at] ..., PANEL numbers."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, target = (Memory(context, builder, signature.args[n], arguments[n]) for n in (0, 2))
-        target.store(source.load(arguments[1], lanes=PANEL), arguments[3])
-        return context.get_dummy_value()
-
-    return types.void(source, types.int64, target, types.int64), build
-
-
-@compiled()
-def copy(source: Any, at: int, target: Any, to: int, number: int) -> None:
-    """target[to] ... = source[at] ..., `number` of them."""
-    done = 0
-    while number - done >= PANEL:
-        _copy_lanes(source, at + done, target, to + done)
-        done += PANEL
-    while done < number:
-        target[to + done] = source[at + done]
-        done += 1
 
 
 @compiled()

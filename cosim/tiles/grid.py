@@ -129,7 +129,7 @@ class Grid:
         batch, height, width, channels = images.shape
         tall, wide = patches.places(height, width)
         out = np.empty((batch, tall * wide, self.outputs), dtype=np.float32)
-        out[:] = self.constant + np.asarray(constant, dtype=np.float32)
+        begin = np.ascontiguousarray(self.constant + np.asarray(constant, dtype=np.float32))
         keys = self.keys(rng) if isinstance(rng, np.random.Generator) else rng
         geometry = self._geometry(patches, height, width, channels, batch)
         units = -(-batch // geometry.together)
@@ -145,7 +145,7 @@ class Grid:
             for number in numbers:
                 finite &= work_units(
                     geometry.packed, room, images, number * chunk, min(units, (number + 1) * chunk), geometry.together,
-                    self.dac, patches.padding, levels, geometry.rows, geometry.piece, keys, out,
+                    self.dac, patches.padding, levels, geometry.rows, geometry.piece, begin, keys, out,
                 )  # fmt: skip
             if levels.nbytes + sum(each.nbytes for each in room) <= SMALL:
                 geometry.rooms.append((room, levels))

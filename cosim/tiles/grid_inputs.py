@@ -75,6 +75,30 @@ def fill(source: Any, first: int, number: int, dac: Any, factor: float, levels: 
         done += 1
 
 
+@operation
+def _copy_lanes(typing: Any, source: Any, at: Any, target: Any, to: Any) -> Any:
+    """target[to] ... = source[at] ..., PANEL numbers."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target = (Memory(context, builder, signature.args[n], arguments[n]) for n in (0, 2))
+        target.store(source.load(arguments[1], lanes=PANEL), arguments[3])
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, target, types.int64), build
+
+
+@compiled()
+def copy(source: Any, at: int, target: Any, to: int, number: int) -> None:
+    """target[to] ... = source[at] ..., `number` of them."""
+    done = 0
+    while number - done >= PANEL:
+        _copy_lanes(source, at + done, target, to + done)
+        done += PANEL
+    while done < number:
+        target[to + done] = source[at + done]
+        done += 1
+
+
 @compiled()
 def all_finite(values: Any) -> bool:
     """Whether all of an array (n,) are."""

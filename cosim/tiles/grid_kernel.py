@@ -17,7 +17,7 @@ from cosim.blocks.normals import ROWS as SHARED
 from cosim.blocks.normals import fill_normals
 from cosim.blocks.ramp_adc.conversion_kernel import convert_kernel
 from cosim.compiled import compiled
-from cosim.tiles.grid_inputs import fill_levels, look_up
+from cosim.tiles.grid_inputs import copy, fill_levels, look_up
 from cosim.tiles.products import PANEL, ROWS, aligned, products
 
 # Columns of `Packed.parts`: sizes of a part, and where in the other arrays its own numbers begin.
@@ -196,16 +196,17 @@ def work_piece(
 @compiled()
 def work_units(
     packed: Any, room: Any, images: Any, first: int, last: int, together: int, dac: Any, padding: Any, levels: Any,
-    rows: Any, piece: int, keys: Any, out: Any,
+    rows: Any, piece: int, constant: Any, keys: Any, out: Any,
 ) -> bool:  # fmt: skip
     """Units `first` .. `last` - 1 of `together` images each through a grid; `out` (batch, rows of an image, outputs).
 
-    rows: where the rows of a unit begin in `levels`, which is a unit's; `piece`: rows that are worked on at once.
+    constant: what each result begins with, (outputs,). rows: where the rows of a unit begin in `levels`, which is a
+    unit's; `piece`: rows that are worked on at once.
     False where an input is not finite.
     """
     batch, of_image = out.shape[0], out.shape[1]
     pieces = -(-together * of_image // piece)
-    flat = out.reshape(batch * of_image, out.shape[2])
+    flat, answers = out.reshape(batch * of_image, out.shape[2]), out.reshape(-1)
     finite = True
     for number in range(first, last):
         image = number * together
@@ -215,6 +216,8 @@ def work_units(
             start = at * piece
             stop = min(start + piece, here * of_image)
             if start < stop:
+                for row in range(image * of_image + start, image * of_image + stop):
+                    copy(constant, 0, answers, row * flat.shape[1], flat.shape[1])
                 work_piece(
                     packed, room, levels, levels.shape[0] // 2, rows[start:], stop - start, number * pieces + at,
                     piece, keys, flat[image * of_image + start : image * of_image + stop],
