@@ -62,7 +62,7 @@ def _scaled(weights: Any, keywords: Mapping[str, Any]) -> Any:
         return weights.scaled(scale, shift)
     if isinstance(weights, Linear) and len(weights.weight) == len(scale):
         bias = 0.0 if weights.bias is None else np.asarray(weights.bias, np.float64)
-        return Linear(np.asarray(weights.weight, np.float64) * scale[:, None], bias * scale + shift)
+        return Linear(np.asarray(weights.weight, np.float64) * scale[:, None], bias * scale + shift, normalised=True)
     return None
 
 

@@ -56,6 +56,8 @@ def from_torch(
     Raises CosimError naming every layer that cannot be mapped; when forward cannot be traced; for weights that do not
     fit; and as `TiledNetwork`.
     """
+    if not isinstance(tile, Hardware | TileConfig):
+        raise CosimError("not a tile", key="tile", value=type(tile).__name__, allowed="TileConfig or Hardware")
     hardware = tile if isinstance(tile, Hardware) else Hardware(tile)
     graph = torch_graph(module, digital=digital, weights=weights, fixed=fixed, batch_axes=batch_axes)
     return TiledNetwork(graph, hardware, mapping, scaling, fidelity, activations)

@@ -91,6 +91,16 @@ def test_settings_that_cannot_be_mapped_say_why(module: Any, reason: str) -> Non
         cosim.from_torch(module, TILE)
 
 
+def test_a_batch_norm_over_the_second_of_three_dimensions_is_not_the_linear_layers() -> None:
+    """torch normalises the second dimension; where it is as long as the outputs, only values tell the difference."""
+    module = nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6))
+    same_as_torch(module, x(5, 8))
+    with pytest.raises(CosimError, match="normalises the second dimension") as caught:
+        same_as_torch(module, x(5, 6, 8))
+    assert caught.value.key == "0"
+    same_as_torch(module, x(5, 6, 8), digital=["1"])
+
+
 class Deciding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -169,9 +179,8 @@ def test_arguments_that_are_none() -> None:
 def test_weights_that_are_not_finite() -> None:
     module = nn.Linear(4, 2)
     module.weight.data[0, 0] = float("nan")
-    network = cosim.from_torch(module, TILE, fidelity="ideal")
-    with pytest.raises(CosimError, match="finite"):
-        network.program(np.random.default_rng(0))
+    with pytest.raises(CosimError, match="weights of 0 must be finite"):
+        cosim.from_torch(module, TILE, fidelity="ideal")
 
 
 def test_double_and_half_modules() -> None:
