@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.blocks.crossbar.elimination import effective_conductance
+from cosim.errors import CosimError
 from cosim.tiles.array import virtual_ground
 from cosim.tiles.config import TileConfig, conductance_targets
 
@@ -63,7 +64,8 @@ def array_targets(weights: Array, config: TileConfig, *, wires: bool = True, amp
 def headroom_for(weights: Array, config: TileConfig) -> float:
     """The largest share of the window that leaves at most `BEYOND` of the cells without the conductance they need.
 
-    1 where the tile is not compensated. Raises CosimError as `conductance_targets`.
+    1 where the tile is not compensated. Raises CosimError as `conductance_targets`, and where it would be less than
+    `LEAST_HEADROOM`.
     """
     if not config.compensated:
         return 1.0
@@ -94,6 +96,11 @@ def _headroom(weights: Array, config: TileConfig) -> float:
     for _ in range(_HALVINGS):
         middle = math.sqrt(low * high)
         low, high = (middle, high) if fits(middle) else (low, middle)
+    if low == LEAST_HEADROOM and not fits(low):
+        raise CosimError(
+            f"wires, clamps and amplifiers take more than can be made up for with {low:.0%} of the conductance window",
+            key="headroom", value=low, allowed="tiles of fewer inputs or outputs, or a stated headroom",
+        )  # fmt: skip
     return low
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.model import Parameter
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.ramp_adc.functions import lsb_at_thresholds
@@ -19,6 +20,7 @@ from cosim.networks.references import graph_of
 from cosim.networks.tiled import TiledNetwork
 from cosim.networks.weights import shipped_weights
 from cosim.spice import SimulatorPool
+from cosim.studies import crosscheck
 from cosim.studies.crosscheck import (
     check_layer,
     contribution,
@@ -168,6 +170,21 @@ def test_a_convolution(pool: SimulatorPool) -> None:
     assert report["largest"] <= 1
     assert report["equal"] >= 0.75
     assert report["mac"]["rms_lsb"] < 0.02
+
+
+def test_compensated_tiles_are_checked_with_the_headroom_they_have(
+    pool: SimulatorPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wires = CrossbarConfig(r_wire_row=20.0, r_wire_column=40.0, r_driver=300.0, r_clamp=300.0)
+    tile = ROOMY.tile.model_copy(update={"compensated": True, "crossbar": wires})
+    network = ready(hardware=Hardware(tile))
+    network.program(np.random.default_rng(0))
+    (own,) = network.matrices["lstm.l0.g"].parts
+    assert own.config.headroom < 0.9
+    checked = []
+    monkeypatch.setattr(crosscheck, "check_matrices", lambda matrices, *_, **__: checked.append(matrices))
+    check_layer(network, "lstm.l0.g", SEQUENCES, pool, vectors=2)
+    assert [part.config for part in checked[0]["lstm.l0.g"].parts] == [own.config]
 
 
 def test_a_planted_wrong_model_is_caught(own_cache: object) -> None:

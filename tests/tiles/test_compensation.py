@@ -8,6 +8,7 @@ import pytest
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
 from cosim.blocks.recipes import shipped_model
+from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
 from cosim.tiles.array import virtual_ground
 from cosim.tiles.behavioural import BehaviouralTile
@@ -66,6 +67,14 @@ def test_a_larger_headroom_does_not_fit() -> None:
     config = fitted()
     beyond = config.model_copy(update={"headroom": min(1.0, config.headroom * 1.15)})
     assert np.mean(array_targets(WEIGHTS, beyond) == config.device.g_max) > BEYOND
+
+
+def test_what_no_share_of_the_window_makes_up_for_is_said() -> None:
+    """Drivers and clamps of 20 kohm in series with cells of some 10 kohm."""
+    config = tile(crossbar=CrossbarConfig(r_wire_row=200.0, r_wire_column=200.0, r_driver=2e4, r_clamp=2e4))
+    with pytest.raises(CosimError, match="more than can be made up for") as caught:
+        headroom_for(WEIGHTS, config)
+    assert caught.value.key == "headroom"
 
 
 def test_without_resistances_there_is_nothing_to_do() -> None:
