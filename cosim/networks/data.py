@@ -117,7 +117,11 @@ def _part(name: str, value: Any, axis: int | None, at: slice) -> Any:
     if np.issubdtype(some.dtype, np.floating):
         if not np.isfinite(some).all():
             raise CosimError("inputs must be finite numbers", key=name, value=float(some[~np.isfinite(some)][0]))
-        return some.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):
+            single = some.astype(np.float32, copy=False)
+        if not np.isfinite(single).all():
+            raise CosimError("inputs beyond what float32 holds", key=name, value=float(np.abs(some).max()))
+        return single
     if not (np.issubdtype(some.dtype, np.integer) or some.dtype == bool):
         raise CosimError("inputs must be numbers", key=name, value=str(some.dtype))
     return some

@@ -209,6 +209,9 @@ class Network:
     def _generator(self, matrices: Mapping[str, Matrix], rng: np.random.Generator | None) -> np.random.Generator:
         """What noise is drawn from; where there is none, any will do."""
         del matrices
+        if not (rng is None or isinstance(rng, np.random.Generator)):
+            raise CosimError("not a generator of random numbers", key="rng", value=rng,
+                             allowed="numpy.random.default_rng(seed)")  # fmt: skip
         return rng or np.random.default_rng(0)
 
     def _reset(self) -> None:

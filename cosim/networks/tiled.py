@@ -19,10 +19,10 @@ from cosim.networks.use import NetworkUse
 from cosim.tiles.calibration import calibrated, calibrated_together
 from cosim.tiles.hardware import Hardware, checked_fidelity
 from cosim.tiles.mapping import Layout, MappingConfig
-from cosim.tiles.matrix import TiledMatrix, matrix_layout
+from cosim.tiles.matrix import TiledMatrix, activations_fit, matrix_layout
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.quantise import full_scale
-from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, largest
+from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, checked_weights, largest
 
 VECTORS = 1024  # of each matrix, that its scales are chosen from
 
@@ -58,15 +58,19 @@ class TiledNetwork(Network):
         fidelity: FidelityChoice = Fidelity.BEHAVIOURAL,
         activations: Activations = "auto",
     ) -> None:
-        super().__init__(graph, Plan(hardware.tile.inputs, hardware.tile.outputs, activations))
         self.hardware, self.mapping = hardware, mapping or MappingConfig()
+        if activations == "auto" and not activations_fit(hardware, self.mapping):
+            activations = "digital"
+        super().__init__(graph, Plan(hardware.tile.inputs, hardware.tile.outputs, activations))
         self.scaling = chosen("scaling", scaling or ScalingConfig(), self.matrix_names, self.layers)
         self.layouts: dict[str, Layout] = {
             name: matrix_layout(
-                each.weights.shape[0], each.weights.shape[1], hardware, self.mapping, each.function, name
+                each.weights.shape[0], each.weights.shape[1], hardware, self._mapping_of(each), each.function, name
             )
             for name, each in self.weights.items()
         }
+        for name, each in self.weights.items():
+            checked_weights(each.weights, name=name)
         self.fidelity = self._fidelities(fidelity)
         self.scales: dict[str, Scales] = {}
         self.clipping: dict[str, Clipping] = {}
@@ -89,7 +93,7 @@ class TiledNetwork(Network):
                     each.weights,
                     self.hardware,
                     scales=scales[name],
-                    mapping=self.mapping,
+                    mapping=self._mapping_of(each),
                     function=each.function,
                     fidelity=self.fidelity[name],
                     name=name,
@@ -192,11 +196,16 @@ class TiledNetwork(Network):
 
     def _generator(self, matrices: Mapping[str, Matrix], rng: np.random.Generator | None) -> np.random.Generator:
         """What noise is drawn from; CosimError where there is noise and nothing to draw it from."""
-        on = self.hardware.nonidealities
         behavioural = any(each is Fidelity.BEHAVIOURAL for parts in self.fidelity.values() for each in parts.values())
-        if rng is None and matrices is not self.floats and behavioural and (on.read_noise or on.adc_noise):
+        if rng is None and matrices is not self.floats and behavioural and self.hardware.noisy:
             raise CosimError("noise needs something to be drawn from", key="rng", allowed="a numpy.random.Generator")
         return super()._generator(matrices, rng)
+
+    def _mapping_of(self, weights: MatrixWeights) -> MappingConfig:
+        """Cells of a second conversion hold a weight of 1 each, straight before an activation: plain pairs."""
+        if not weights.alone:
+            return self.mapping
+        return self.mapping.model_copy(update={"signs": "differential", "slice_bits": None})
 
     def _layer_of(self, matrix: str) -> Any:
         return next(layer for layer in self.layers.values() if matrix in layer.matrices)
@@ -205,14 +214,18 @@ class TiledNetwork(Network):
         """Ranges of the kinds of inputs of gates; the samples become those of the matrices with these.
 
         All gates of a set of cells have the same inputs, so the samples of the first are those of all: s_x is then the
-        same too.
+        same too; and where one of them has a stated s_x, all are left as they are.
         """
         shared: dict[str, NDArray[np.float32]] = {}
+        left = {
+            name.rpartition(".")[0]
+            for name, scaling in self.scaling.items()
+            if scaling.s_x is not None or scaling.mode == "network"
+        }
         for name, each in self.weights.items():
-            scaling = self.scaling[name]
-            if not each.groups or scaling.s_x is not None or scaling.mode == "network":
+            scaling, cells = self.scaling[name], name.rpartition(".")[0]
+            if not each.groups or cells in left:
                 continue
-            cells = name.rpartition(".")[0]
             if cells not in shared:
                 parts = np.split(samples[name], np.cumsum(list(each.groups.values()))[:-1], axis=1)
                 ranges = {
@@ -231,7 +244,7 @@ class TiledNetwork(Network):
         the converter, where the data reaches so far."""
         if scaling.s_x is not None:
             return scaling
-        tile = self.hardware.config(weights.function)
+        tile = self.hardware.config(weights.function, signs="differential")
         outer = float(np.abs(tile.adc.staircase.thresholds).max()) * (1 + 0.5 / full_scale(tile.dac_bits))
         reached = float(np.percentile(np.abs(samples), scaling.input_percentile)) or outer
         return scaling.model_copy(update={"s_x": min(reached, outer)})

@@ -66,6 +66,13 @@ class Hardware:
         """The same hardware with other switches."""
         return replace(self, nonidealities=nonidealities)
 
+    @property
+    def noisy(self) -> bool:
+        """Whether behavioural tiles draw something in each conversion."""
+        errors = self.model_error.values() if isinstance(self.model_error, Mapping) else (self.model_error,)
+        on = self.nonidealities
+        return on.read_noise or on.adc_noise or any(each is not None and each.mac_conversion > 0 for each in errors)
+
     def of_matrix(self, name: str) -> Hardware:
         """The hardware of one matrix: with its own model-form error where they are told by name."""
         if not isinstance(self.model_error, Mapping):

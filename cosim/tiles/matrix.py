@@ -20,6 +20,7 @@ from cosim.tiles.grid_parts import GridPart, Packable, programmed_state, reason_
 from cosim.tiles.hardware import FidelityChoice, Hardware, chosen_fidelities
 from cosim.tiles.mapping import Block, Layout, MappingConfig, MatrixUse, Part, layout_of, matrix_use
 from cosim.tiles.protocol import Fidelity
+from cosim.tiles.quantised import IdealTile
 from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, checked_weights
 from cosim.tiles.spice import SpiceTile
 from cosim.tiles.trimming import gain_and_offset, has_room
@@ -175,6 +176,8 @@ class TiledMatrix:
         results = self._results(scaled, rng)
         self.offset = np.zeros(self.outputs)
         for number, part in enumerate(self._as_made):
+            if isinstance(part.tile, IdealTile):  # whose inputs do not saturate: it is what it should be
+                continue
             x = np.clip(scaled[:, part.rows], -1.0, 1.0)
             wanted = x @ part.weights
             gain, offset = gain_and_offset(wanted, results[part.name], has_room(wanted, x, part.config))
@@ -277,6 +280,11 @@ class TiledMatrix:
         return matrix_use(
             self.name, self.layout, self.parts, self.function, vectors, int(np.count_nonzero(self.offset))
         )
+
+
+def activations_fit(hardware: Hardware, mapping: MappingConfig) -> bool:
+    """Whether an activation may come straight from converters: not from digits, nor beside a correction column."""
+    return mapping.slice_bits is None and (mapping.signs or hardware.tile.signs) == "differential"
 
 
 def matrix_layout(

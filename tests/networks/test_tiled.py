@@ -1,6 +1,7 @@
 """Networks on tiles: fidelities, scales, programming, pieces, what they use, and what goes wrong."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from cosim.networks.network import Network
 from cosim.networks.tiled import TiledNetwork
 from cosim.tiles.config import Nonidealities, TileConfig
 from cosim.tiles.hardware import Hardware
+from cosim.tiles.mapping import MappingConfig
+from cosim.tiles.model_error import ModelFormError
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import ScalingConfig
 
@@ -208,6 +211,68 @@ def test_use_of_the_ways_to_activate() -> None:
     assert found["second conversion"].conversions == {"linear": 4 * 42 + 3, "sigmoid": 3 * 42, "tanh": 42}
     assert "sigmoid" not in found["second conversion"].operations()
     assert found["second conversion"].operations()["add"] == found["digital"].operations()["add"]
+
+
+@pytest.mark.parametrize(
+    "mapping", [MappingConfig(slice_bits=3), MappingConfig(signs="offset")], ids=["digits", "offset"]
+)
+@pytest.mark.parametrize("kind", [Lstm, Gru])
+def test_digits_and_correction_columns_leave_activations_to_the_digital_side(kind: Any, mapping: MappingConfig) -> None:
+    """Sums of parts are no activations: "auto" is "digital" then, and cells of a second conversion are plain pairs."""
+    graph = recurrent(kind)
+    found = {
+        activations: ready(graph, SEQUENCES, "quantised", mapping=mapping, activations=activations)
+        for activations in ("auto", "digital", "second conversion")
+    }
+    auto, digital, second = (each.forward(SEQUENCES) for each in found.values())
+    np.testing.assert_array_equal(auto, digital)
+    exact = Network(graph).forward(SEQUENCES)
+    # 8 bits: a percent or so; with a correction column, whose pedestal takes half of the range, twice as much.
+    assert relative(digital, exact) < 0.05 and relative(second, exact) < 0.05
+    tiles = {
+        part.config.signs
+        for part in found["second conversion"].matrices["rnn.l0.z.second" if kind is Gru else "rnn.l0.f.second"].parts
+    }
+    assert tiles == {"differential"}
+    with pytest.raises(CosimError, match="straight from the converter"):
+        TiledNetwork(graph, HARDWARE, mapping, activations="ramp")
+
+
+def test_a_stated_full_scale_of_one_gate_leaves_all_gates_their_inputs() -> None:
+    """Gates share what is fed to them: with s_x of one at its own choice nothing is divided by ranges."""
+    scaling = {"rnn.l0.i": ScalingConfig(s_x=2.0), "*": ScalingConfig()}
+    network = ready(recurrent(Lstm), SEQUENCES, "quantised", scaling=scaling)
+    for gate in "ifgo":
+        weights = network.weights[f"rnn.l0.{gate}"]
+        np.testing.assert_array_equal(
+            weights.weights, TiledNetwork(network.graph, HARDWARE).weights[f"rnn.l0.{gate}"].weights
+        )
+    assert network.scales["rnn.l0.i"].s_x == 2.0
+    assert network.scales["rnn.l0.f"].s_x == pytest.approx(1.0)  # of the bias's row
+
+
+def test_a_wrong_word_is_refused_at_once() -> None:
+    with pytest.raises(CosimError, match="Did you mean 'ramp'") as caught:
+        TiledNetwork(recurrent(Lstm), HARDWARE, activations="rmp")  # type: ignore[arg-type]
+    assert caught.value.key == "activations"
+    with pytest.raises(CosimError, match="not a generator"):
+        ready(small_cnn(), IMAGES, "quantised").forward(IMAGES, 3)  # type: ignore[arg-type]
+    with pytest.raises(CosimError, match="beyond what float32 holds"):
+        ready(small_cnn(), IMAGES, "quantised").forward(np.full((1, 3, 6, 5), 1e200))
+    graph = small_cnn()
+    broken = Graph(graph.nodes, {**graph.layers, "fc": Linear(np.full((5, 12), np.nan))})
+    with pytest.raises(CosimError, match="weights of fc must be finite"):
+        TiledNetwork(broken, HARDWARE, fidelity="ideal")
+
+
+def test_noise_of_a_model_form_error_wants_a_generator_too() -> None:
+    quiet = Hardware(TILE, nonidealities=Nonidealities().quiet(), model_error=ModelFormError(mac_conversion=1e-3))
+    network = ready(small_cnn(), IMAGES, "behavioural", quiet)
+    with pytest.raises(CosimError, match="drawn from"):
+        network.forward(IMAGES)
+    static = network.variant(hardware=replace(quiet, model_error={"fc": ModelFormError(mac_mean=1e-3)}))
+    static.program(np.random.default_rng(1))
+    assert static.forward(IMAGES).shape == (9, 5)
 
 
 def test_gates_out_of_the_ramp_need_their_rows_on_one_tile() -> None:

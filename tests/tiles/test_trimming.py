@@ -85,6 +85,17 @@ def test_an_ideal_matrix_needs_none_and_another_chip_none_of_the_last() -> None:
     np.testing.assert_array_equal(made.forward(NEW, np.random.default_rng(2)), first)
 
 
+def test_ideal_tiles_are_not_bent_by_inputs_that_would_saturate() -> None:
+    """s_x at the median: real arithmetic has no full scale, and a trim leaves it as it is, without an offset."""
+    scales = Scales(float(np.median(np.abs(KNOWN))), float(np.abs(WEIGHTS).max()), 5.0)
+    mixed = TiledMatrix(WEIGHTS, HARDWARE, scales=scales, fidelity={"r0c0": "ideal", "*": "quantised"})
+    mixed.program(np.random.default_rng(0))
+    ideal, other = mixed.parts[0].scale, mixed.parts[1].scale
+    mixed.trim(KNOWN, np.random.default_rng(0))
+    np.testing.assert_array_equal(mixed.parts[0].scale, ideal)
+    assert (mixed.parts[1].scale != other).any()
+
+
 def test_trims_that_cannot_be_are_refused() -> None:
     made = TiledMatrix.calibrated(WEIGHTS, HARDWARE, KNOWN, fidelity="quantised", name="fc")
     with pytest.raises(CosimError, match="not programmed"):

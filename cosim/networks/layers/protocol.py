@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.errors import CosimError
+from cosim.errors import CosimError, did_you_mean
 from cosim.tiles.grid import Grid
 
 Values = NDArray[np.float32]
@@ -26,12 +26,17 @@ class Plan:
     activations: where the gates of LSTM and GRU come from. "ramp": straight out of a nonlinear ramp ADC, the bias being
         one more row of the array; only where all rows fit a tile. "digital": partial sums are converted linearly and
         added, the activation is computed. "second conversion": the sum goes back through a DAC to a nonlinear ramp
-        ADC. "auto": "ramp" where it fits, else "digital".
+        ADC. "auto": "ramp" where it fits and the mapping allows it, else "digital".
     """
 
     rows: int | None = None
     columns: int | None = None
     activations: Activations = "digital"
+
+    def __post_init__(self) -> None:
+        if self.activations not in get_args(Activations):
+            raise CosimError(f"gates do not come from there.{did_you_mean(self.activations, get_args(Activations))}",
+                             key="activations", value=self.activations, allowed=get_args(Activations))  # fmt: skip
 
     def gates(self, name: str, rows: int) -> Literal["ramp", "digital", "second conversion"]:
         """Where the gates of a layer with matrices of so many rows, the bias included, come from."""
