@@ -19,6 +19,13 @@ MODEL_FORM = ("error_model", "error_model_low", "error_model_high")
 SCORES = ("score", "low", "high", "chip_spread", "loss", "seconds", "not_finite", *SOURCES, *MODEL_FORM)
 FIRST = ("energy", "latency", "area", "tops_per_watt", "tops_per_mm2")
 MOST_MEASURES = 7
+WORDS = {
+    "tops_per_watt": "operations by energy",
+    "tops_per_mm2": "operations by area",
+    "clipping_dac": "clipped inputs",
+    "clipping_adc": "clipped results",
+}
+"""Measures whose names are not their words."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def costs_table(data: StudyData) -> Table | None:
     if not names:
         return None
     heads = [*_settings_heads(data), f"#{data.score.name.capitalize()}"]
-    heads += [f"#{name.replace('_', ' ').capitalize()}" for name in names]
+    heads += [f"#{measure_words(name).capitalize()}" for name in names]
     rows = [
         (
             *_settings_cells(data, row),
@@ -111,8 +118,13 @@ def constant_measures(data: StudyData) -> list[tuple[str, str, str]]:
     for name, (_, meaning) in data.figures.items():
         values = {row.figures.get(name, math.nan) for row in data.scored}
         if name not in SCORES and len(values) == 1 and math.isfinite(value := values.pop()):
-            found.append((name.replace("_", " "), measure_text(data, name, value), meaning))
+            found.append((measure_words(name), measure_text(data, name, value), meaning))
     return found
+
+
+def measure_words(name: str) -> str:
+    """A measure's name for people."""
+    return WORDS.get(name, name.replace("_", " "))
 
 
 def measure_text(data: StudyData, name: str, value: float) -> str:
@@ -172,7 +184,7 @@ def problems_of(data: StudyData, heads: Sequence[Summary | None]) -> Problems:
         rows = [row for row in data.scored if math.isfinite(row.figures.get(name, math.nan))]
         if "clip" in name and rows:
             worst = max(rows, key=lambda row: row.figures[name])
-            clipping.append((name.replace("_", " "), measure_text(data, name, worst.figures[name]), data.called(worst)))
+            clipping.append((measure_words(name), measure_text(data, name, worst.figures[name]), data.called(worst)))
     return Problems(
         dict(Counter(row.status for row in data.rows)),
         tuple(failed[:MOST_WARNINGS]),
