@@ -224,13 +224,8 @@ class ClusterPool(SimulatorPool):
         if now - self._seen < LOOKED_AT:
             return
         self._seen = now
-        if self._client.status not in ("running", "connecting"):
-            raise self._lost()
-        if self._client.status == "running":
-            try:
-                threads = sum(self._client.nthreads().values())
-            except OSError as error:
-                raise self._lost() from error
+        threads = threads_of(self._client, self._lost)
+        if threads is not None:
             self.workers = min(max(threads, 1), self._limit or threads or 1)
             self._last_worker = now if threads else self._last_worker
         if now - self._last_worker > ALONE_WITHIN and not self._told:
@@ -240,6 +235,18 @@ class ClusterPool(SimulatorPool):
     def _lost(self) -> CosimError:
         kept = "; what was simulated is kept: run it again" if self.use_cache else ""
         return CosimError(f"the connection to this Dask scheduler was lost{kept}", value=self.place)
+
+
+def threads_of(client: Client, lost: Callable[[], CosimError]) -> int | None:
+    """Threads of all workers; None while the connection is being made. Raises what `lost` makes when it is gone."""
+    if client.status not in ("running", "connecting"):
+        raise lost()
+    if client.status != "running":
+        return None
+    try:
+        return sum(client.nthreads().values())
+    except OSError as error:
+        raise lost() from error
 
 
 def _drain(ended: queue.SimpleQueue[Future]) -> list[Future]:

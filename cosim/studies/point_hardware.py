@@ -24,14 +24,11 @@ from cosim.files import sha256_of
 from cosim.studies.settings import ModelSettings, Settings
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import TileConfig
-from cosim.tiles.hardware import Hardware
+from cosim.tiles.hardware import OF_THE_FIT, Hardware, converter_of
 from cosim.tiles.model_error import ModelFormError, load_model_error
 from cosim.tiles.protocol import Fidelity, Tile
 from cosim.units import parse_quantity
 from cosim.validation import validated
-
-OF_THE_FIT = ("process", "comparator", "ramp", "i_bias", "v_clp", "t_clock", "idle_word_lines")
-"""Settings of the ramp ADC that its fitted laws rest on: another value needs another model."""
 
 CONVERTED = ("linear", "sigmoid", "tanh", "relu")
 """Functions that converters of networks make."""
@@ -46,15 +43,11 @@ class StudyHardware(Hardware):
 
     functions: Mapping[str, str] = field(default_factory=dict)
 
-    def config(self, function: str, **changes: Any) -> TileConfig:
+    def converter(self, function: str) -> RampAdcConfig:
         """See `Hardware`."""
         if function not in self.functions:
-            return super().config(function, **changes)
-        name, x_range = function_and_range(self.functions[function])
-        adc = RampAdcConfig(**(self.tile.adc.model_dump() | {"function": name, "x_range": x_range, "points": None}))
-        return validated(
-            TileConfig, {**self.tile.model_dump(), "adc": adc, **changes}, from_code=TileConfig.model_fields
-        )
+            return super().converter(function)
+        return converter_of(self.tile.adc, *function_and_range(self.functions[function]))
 
 
 def function_and_range(text: str) -> tuple[str, tuple[float, float] | None]:

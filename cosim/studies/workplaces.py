@@ -18,8 +18,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cosim.errors import CosimError
+from cosim.spice.cluster import threads_of
 from cosim.spice.orphans import end_with_parent
 from cosim.spice.pool import NO_MAIN_GUARD, available_cores
+from cosim.spice.schedulers import open_client
 from cosim.studies.evaluation import Job, Outcome, evaluate, failed
 from cosim.studies.subjects import subject_of
 
@@ -242,13 +244,8 @@ class DaskCluster:
         if now - self._seen < LOOKED_AT:
             return
         self._seen = now
-        if self._client.status not in ("running", "connecting"):
-            raise self._lost()
-        if self._client.status == "running":
-            try:
-                threads = sum(self._client.nthreads().values())
-            except OSError as error:
-                raise self._lost() from error
+        threads = threads_of(self._client, self._lost)
+        if threads is not None:
             self.workers = min(max(threads, 1), self._limit or threads or 1)
 
     def _lost(self) -> CosimError:
@@ -280,7 +277,5 @@ def open_workplace(workers: int | None = None, scheduler: str | None = None) -> 
         raise CosimError("a number of workers cannot be negative", key="workers", value=workers, allowed="0 or more")
     if scheduler is None:
         return InProcess() if workers == 0 else ProcessPool(workers)
-    from cosim.spice.schedulers import open_client
-
     client, closers = open_client(scheduler, workers or None)
     return DaskCluster(client, scheduler, workers or None, closers)

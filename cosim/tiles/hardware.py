@@ -27,8 +27,8 @@ REST = "*"
 FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
 """Of all parts, or by their names."""
 
-# What a model's laws rest on: of another process, comparator or clock another model must be fitted.
-_CIRCUIT = ("process", "comparator", "ramp", "i_bias", "v_clp", "t_clock", "idle_word_lines")
+OF_THE_FIT = ("process", "comparator", "ramp", "i_bias", "v_clp", "t_clock", "idle_word_lines")
+"""Settings of the ramp ADC that its fitted laws rest on: another value needs another model."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,13 @@ class Hardware:
 
         Raises CosimError for a setting out of range.
         """
+        settings = {**self.tile.model_dump(), "adc": self.converter(function), **changes}
+        return validated(TileConfig, settings, from_code=TileConfig.model_fields)
+
+    def converter(self, function: str) -> RampAdcConfig:
+        """The ramp ADC that makes an activation function."""
         adc = self.tile.adc
-        if function != adc.function:
-            adc = RampAdcConfig(**(adc.model_dump() | {"function": function, "x_range": None, "points": None}))
-        return validated(
-            TileConfig, {**self.tile.model_dump(), "adc": adc, **changes}, from_code=TileConfig.model_fields
-        )
+        return adc if function == adc.function else converter_of(adc, function)
 
     def build(
         self, function: str, fidelity: Fidelity | str, *, inputs: int | None = None, outputs: int | None = None,
@@ -136,7 +137,7 @@ class Hardware:
             return self.models[adc.function]
         if adc not in self._made:
             shipped: RampAdcModel = shipped_model("ramp_adc")
-            for name in _CIRCUIT:
+            for name in OF_THE_FIT:
                 if getattr(adc, name) != getattr(shipped.config, name):
                     raise CosimError(
                         "the shipped ramp ADC is of another circuit than this tile's; fit a model of this one"
@@ -147,6 +148,11 @@ class Hardware:
             own = shipped.config.model_dump()
             self._made[adc] = shipped.at(**{name: each for name, each in stated.items() if each != own[name]})
         return self._made[adc]
+
+
+def converter_of(adc: RampAdcConfig, function: str, x_range: tuple[float, float] | None = None) -> RampAdcConfig:
+    """A ramp ADC like this one for another function, whose own range of inputs is taken where none is given."""
+    return RampAdcConfig(**(adc.model_dump() | {"function": function, "x_range": x_range, "points": None}))
 
 
 def checked_fidelity(fidelity: Fidelity | str) -> Fidelity:
