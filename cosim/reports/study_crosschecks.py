@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosim.reports.study_downloads import Download, archive, download
+from cosim.reports.study_downloads import LARGEST_ARCHIVE, LARGEST_ARCHIVES, Download, archive, download
 
 FOLDER = "crosschecks"
 REQUIRED = ("network", "layer", "conversions", "equal", "interval", "largest", "parts", "decks", "accuracy", "hardware")
@@ -27,7 +27,7 @@ class Crosscheck:
     ----------
     name: of its files. found: what `cosim crosscheck` wrote.
     report: the same as a file inside the page; None where it is too large.
-    decks: the decks as an archive inside the page; None where they were not kept.
+    decks: the decks as an archive inside the page; None where they were not kept, or the page is full.
     count: decks that were kept.
     """
 
@@ -54,7 +54,7 @@ class Crosscheck:
 
 def crosschecks_of(folder: Path) -> tuple[list[Crosscheck], list[str]]:
     """The cross-checks in a study's folder, and what is wrong with files that are none."""
-    found, notes = [], []
+    found, notes, room = [], [], LARGEST_ARCHIVES
     for path in sorted((folder / FOLDER).glob("*.json")):
         try:
             text = path.read_bytes()
@@ -66,8 +66,11 @@ def crosschecks_of(folder: Path) -> tuple[list[Crosscheck], list[str]]:
         if missing:
             notes.append(f"{FOLDER}/{path.name} is no report of a cross-check: it has no '{missing[0]}'.")
             continue
-        decks = {f"{path.stem}/{each.name}": each.read_bytes() for each in sorted(path.with_suffix("").glob("*.cir"))}
-        packed = archive(f"{path.stem}_decks.zip", decks) if decks else None
+        decks = {f"{path.stem}/{each.name}": each for each in path.with_suffix("").glob("*.cir")}
+        packed = None
+        if decks and room > 0:
+            packed = archive(f"{path.stem}_decks.zip", decks, min(room, LARGEST_ARCHIVE))
+            room -= packed.size
         report = download(path.name, text, "application/json")
         found.append(Crosscheck(path.stem, content, report, packed, len(decks)))
     return found, notes

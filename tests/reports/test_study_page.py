@@ -289,12 +289,21 @@ def test_cross_checks_in_a_browser(browser: Browser, checked: View) -> None:
     assert [look(browser, page, *view)["wrong"] for view in VIEWS] == [[]] * len(VIEWS)
 
 
-def test_an_archive_says_what_had_no_room() -> None:
+def test_a_full_page_says_where_the_decks_lie(checked: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosim.reports.study_crosschecks.LARGEST_ARCHIVES", 0)
+    text = spaced(Page(write(checked, checked.folder.path)).text)
+    assert "This page has no room for the 3 decks, which lie in crosschecks/gate i/ beside it." in text
+
+
+def test_an_archive_says_what_had_no_room(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     files = {f"{name}.cir": rng.bytes(1000) for name in "abcde"}
     packed = archive("decks.zip", files, most=2500)
     assert packed.left_out == ("d.cir", "e.cir")
     assert archive("decks.zip", files) == archive("decks.zip", dict(reversed(files.items())))
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    assert archive("decks.zip", {name: tmp_path / name for name in files}) == archive("decks.zip", files)
     assert download("a", bytes(2_000_000)) is None
 
 
