@@ -7,12 +7,14 @@ A study file gives the settings that all points share; a sweep changes some of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from cosim.blocks.config import BlockConfig, Ratio, Second, Siemens
@@ -228,6 +230,13 @@ def checked_value(name: Name, raw: Any, file: str | None = None) -> tuple[Any, l
     if name.owner is None:
         return _open_value(name, raw, file)
     key = name.path[-1]
+    adapter = _adapter(name.owner, key)
+    number = isinstance(raw, int | float) and not isinstance(raw, bool)
+    if adapter is not None and not (number and (name.unit not in (None, "1") or not math.isfinite(raw))):
+        try:
+            return adapter.validate_python(raw), []
+        except ValidationError:
+            pass  # told below, in our words
     found, problems = examined(name.owner, _required(name.owner) | {key: raw}, file=file)
     own = [each for each in problems if each.key is not None and each.key.split(".")[0] == key]
     for each in own:
@@ -235,6 +244,17 @@ def checked_value(name: Name, raw: Any, file: str | None = None) -> tuple[Any, l
     if own or found is None:
         return raw, own
     return getattr(found, key), []
+
+
+@lru_cache(maxsize=256)
+def _adapter(owner: type[BaseModel], key: str) -> TypeAdapter[Any] | None:
+    """What checks one field alone, which takes less than its whole model; None where the model has a rule for it."""
+    rules = owner.__pydantic_decorators__.field_validators.values()
+    if any(key in rule.info.fields for rule in rules):
+        return None
+    field = owner.model_fields[key]
+    wanted: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return TypeAdapter(wanted, config=ConfigDict(allow_inf_nan=False))
 
 
 def _required(model: type[BaseModel]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from pydantic import Field
 from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.errors import CosimError, did_you_mean
 from cosim.provenance import canonical_json, sha256_of_json
+from cosim.studies.figures import ABOUT
 from cosim.studies.point_hardware import device_of, ramp_adc_of
 from cosim.studies.settings import (
     ELSEWHERE,
@@ -220,6 +221,7 @@ def _swept(sweep: Sweep) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[C
     points: list[dict[str, Any]] = []
     if isinstance(sweep, ListSweep):
         first = set(sweep.points[0])
+        known: dict[tuple[str, str], Any] = {}
         for number, point in enumerate(sweep.points):
             if set(point) != first:
                 problems.append(
@@ -235,10 +237,19 @@ def _swept(sweep: Sweep) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[C
                 if faults := _unknown(name, f"sweep.points.{number}.{name}"):
                     problems += faults
                     continue
-                values[name], faults = _value(name, raw, f"sweep.points.{number}.{name}")
-                problems += faults
+                mark = (name, repr(raw))
+                if mark not in known:
+                    known[mark], faults = _value(name, raw, f"sweep.points.{number}.{name}")
+                    problems += faults
+                values[name] = known[mark]
             points.append(values)
     elif not isinstance(sweep, LadderSweep):
+        if isinstance(sweep, ParetoSweep):
+            problems += [
+                CosimError(f"results have no such figure.{did_you_mean(name, ABOUT)}",
+                           key=f"sweep.objectives.{name}", allowed=list(ABOUT))
+                for name in sweep.objectives if name not in ABOUT
+            ]  # fmt: skip
         for name, raw in sweep.over.items():
             axis, faults = _axis(name, raw, ranges=not isinstance(sweep, GridSweep))
             problems += faults
@@ -271,13 +282,17 @@ def _axis(dotted: str, raw: Any, *, ranges: bool) -> tuple[Axis | None, list[Cos
         return None, [CosimError("not a list of values", key=key, value=raw, allowed=allowed)]
     values: list[Any] = []
     problems: list[CosimError] = []
+    seen: set[str] = set()
+    twice: list[Any] = []
     for each in raw:
         value, faults = _value(dotted, each, key)
         values.append(value)
+        if repr(value) in seen:
+            twice.append(each)
+        seen.add(repr(value))
         if faults and not any(fault.message == known.message and fault.value == known.value
                               for fault in faults for known in problems):  # fmt: skip
             problems += faults
-    twice = [raw[place] for place, value in enumerate(values) if value in values[:place]] if len(values) < 5000 else []
     if twice and not problems:
         problems.append(CosimError("this value is given twice", key=key, value=twice[0]))
     return Axis(dotted, tuple(values)), problems
@@ -362,23 +377,38 @@ def _meaning(
     folder = path.resolve().parent
     problems = list(_meaning_of(tables, {}, folder))
     told = {str(each) for each in problems}
-    singles = [({axis.name: value}, f"sweep.over.{axis.name}", value) for axis in axes for value in _ends(axis)]
+    swept: dict[str, dict[str, tuple[Any, str]]] = {}  # name -> value in words -> value, key
+    for axis in axes:
+        swept[axis.name] = {repr(value): (value, f"sweep.over.{axis.name}") for value in _ends(axis)}
     for number, point in enumerate(points):
-        singles += [({name: value}, f"sweep.points.{number}.{name}", value) for name, value in point.items()]
-    seen: set[str] = set()
-    for values, key, value in singles:
-        name = next(iter(values))
-        mark = f"{name}={value!r}"
-        if mark in seen or not name.startswith(_MEANS_FILES):
+        for name, value in point.items():
+            swept.setdefault(name, {}).setdefault(repr(value), (value, f"sweep.points.{number}.{name}"))
+    for name, values in swept.items():
+        if not name.startswith(_MEANS_FILES):
             continue
-        seen.add(mark)
-        for each in _meaning_of(tables, values, folder):
-            if str(each) not in told:
-                told.add(str(each))
-                problems.append(
-                    CosimError(each.message, file=each.file, key=key, value=plain_value(value), allowed=each.allowed)
-                )
+        for value, key in _some_of(list(values.values())):
+            for each in _meaning_of(tables, {name: value}, folder):
+                if str(each) not in told:
+                    told.add(str(each))
+                    problems.append(
+                        CosimError(
+                            each.message, file=each.file, key=key, value=plain_value(value), allowed=each.allowed
+                        )
+                    )
     return problems
+
+
+MOST_LOOKED_AT = 16  # of a setting's numbers
+
+
+def _some_of(values: list[tuple[Any, str]]) -> list[tuple[Any, str]]:
+    """All names, but of many numbers some, from the least to the largest: what a circuit can be has no gaps."""
+    numbers = sorted((value, key) for value, key in values if isinstance(value, int | float))
+    names = [(value, key) for value, key in values if not isinstance(value, int | float)]
+    if len(numbers) <= MOST_LOOKED_AT:
+        return values
+    places = {round(step * (len(numbers) - 1) / (MOST_LOOKED_AT - 1)) for step in range(MOST_LOOKED_AT)}
+    return names + [numbers[place] for place in sorted(places)]
 
 
 def _ends(axis: Axis) -> list[Any]:

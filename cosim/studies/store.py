@@ -19,6 +19,7 @@ import fcntl
 import json
 import math
 import os
+import secrets
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
@@ -311,13 +312,7 @@ def open_folder(path: Path, *, text: str, sha256: str, sources: Mapping[str, str
             (path / "points").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CosimError(f"cannot write here: {error.strerror or error}", file=path) from error
-        # Of two processes that begin at once one writes it; the other reads what that one wrote.
-        write_atomically(path / "study.toml", lambda part: part.write_text(text, encoding="utf-8"))
-        draft = path / f".manifest.{os.getpid()}.json"
-        write_atomically(draft, lambda part: part.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8"))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, manifest_path)
-        draft.unlink()
+        _begin(manifest_path, json.dumps(stated, indent=1) + "\n")
     folder = read_folder(path)
     begun = folder.manifest
     if begun["study_sha256"] != sha256:
@@ -333,7 +328,23 @@ def open_folder(path: Path, *, text: str, sha256: str, sources: Mapping[str, str
             file=path,
         )
     check_sources(sources, begun["sources"])
+    if not (path / "study.toml").exists():
+        write_atomically(path / "study.toml", lambda part: part.write_text(text, encoding="utf-8"))
     return folder
+
+
+def _begin(manifest: Path, text: str) -> None:
+    """Write a manifest where none is: of two processes that begin at once one does, and the other reads it then."""
+    draft = manifest.with_name(f".manifest.{secrets.token_hex(8)}.json")
+    write_atomically(draft, lambda part: part.write_text(text, encoding="utf-8"))
+    try:
+        os.link(draft, manifest)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links: the later of the two counts
+        os.replace(draft, manifest)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_folder(path: Path) -> StudyFolder:

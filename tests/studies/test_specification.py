@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cosim.errors import CosimError
-from cosim.studies.settings import ELSEWHERE, find_name, known_names, settings_of, value_in_words
+from cosim.studies import specification
+from cosim.studies.settings import ELSEWHERE, Settings, find_name, known_names, settings_of, value_in_words
 from cosim.studies.specification import load_specification, point_key
 from cosim.studies.template import template
 from cosim.tiles.protocol import Fidelity
@@ -198,3 +199,24 @@ def test_files_that_the_study_names_are_looked_for_beside_it(
     )
     assert Path(study.settings().models.ramp_adc.file) == place / "my model.json"
     assert study.written().models.ramp_adc.file == "my model.json"
+
+
+def test_of_ten_thousand_numbers_some_are_tried_on_the_hardware(
+    study_file: Write, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each value is held to its own range; what models and circuit say to it is asked of some, the ends among them."""
+    asked: list[float] = []
+    honest = specification.check_subject
+
+    def counting(settings: Settings) -> None:
+        asked.append(settings.tile.adc.v_read)
+        honest(settings)
+
+    monkeypatch.setattr(specification, "check_subject", counting)
+    head = small[: small.index("[sweep]")] + '[sweep]\nmethod = "list"\n'
+    points = "".join(f'[[sweep.points]]\n"tile.adc.v_read" = "{200 + n / 200:.3f} mV"\n' for n in range(10_000))
+    study = load_specification(study_file(head + points))
+    assert study.design is not None and len(study.design.points) == 10_000
+    assert len(asked) <= 20 and {0.2, 0.249995} <= set(asked)
+    with pytest.raises(CosimError, match=r"line 20013: key 'sweep\.points\.9999.*out of range"):
+        load_specification(study_file(head + points.replace("249.995 mV", "0.9 V")))

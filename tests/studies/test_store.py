@@ -101,6 +101,37 @@ def test_another_study_is_refused_with_both_hashes(tmp_path: Path) -> None:
         folder_at(tmp_path / "s", sha256="c" * 64)
 
 
+def test_the_refused_study_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    folder_at(tmp_path / "s")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir() if path.is_file()}
+    with pytest.raises(CosimError):
+        folder_at(tmp_path / "s", sha256="c" * 64, text="# other")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir() if path.is_file()} == before
+
+
+def test_of_two_that_begin_at_once_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one comes between the look for a manifest and its writing."""
+    honest = store._begin
+
+    def late(manifest: Path, text: str) -> None:
+        honest(manifest, json.dumps({**json.loads(text), "study_sha256": "c" * 64}))
+        honest(manifest, text)
+
+    monkeypatch.setattr(store, "_begin", late)
+    with pytest.raises(CosimError, match="belongs to another study"):
+        folder_at(tmp_path / "s")
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == ["manifest.json", "points"]
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*paths: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refused)
+    assert folder_at(tmp_path / "s").manifest["study_sha256"] == "a" * 64
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == ["manifest.json", "points", "study.toml"]
+
+
 def test_a_source_that_changed_is_refused_with_both_hashes(tmp_path: Path) -> None:
     folder_at(tmp_path / "s")
     with pytest.raises(CosimError, match=r"device 'x' has changed since the study began: .* b{64} and is c"):

@@ -99,6 +99,7 @@ def test_methods_are_read_from_a_file(study_file: Write, small: str, sweep: str,
         ('method = "list"\n[[sweep.points]]\n"tile.adc.bits" = 4\n[[sweep.points]]\n"tile.dac_bits" = 4',
          "line 16.*other settings than the first"),
         ('method = "ladder"\nnonidealities = ["read_nois"]', "Did you mean 'read_noise'"),
+        ('method = "pareto"\nobjectives = {acuracy = "max"}\nover."tile.adc.bits" = [4]', "Did you mean 'accuracy'"),
         ('method = "pareto"\nobjectives = {accuracy = "most"}\nover."tile.adc.bits" = [4]', "'max', 'min'"),
     ],
 )  # fmt: skip

@@ -127,6 +127,19 @@ def test_serial_two_processes_and_dask_with_a_killed_worker_give_the_same(study_
     assert_same(tmp_path / "serial", tmp_path / "dask", keys)
 
 
+@pytest.mark.slow
+def test_a_dask_scheduler_by_its_address_gives_the_same(study_file: Write, tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    from distributed import LocalCluster
+
+    study = load_specification(study_file())
+    keys = ran(study, tmp_path / "serial", InProcess())
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+        place = open_workplace(scheduler=cluster.scheduler_address)
+        assert ran(study, tmp_path / "dask", place) == keys
+    assert_same(tmp_path / "serial", tmp_path / "dask", keys)
+
+
 MANY = """
 schema = "cosim.study/1"
 chips = 2
