@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -30,6 +31,7 @@ class Request:
     weight_bits: int
     tile: str
     wires: str
+    settings: Mapping[str, Any]
     workers: int | None
     use_cache: bool
     output: Path | None
@@ -100,7 +102,8 @@ def _run(request: Request) -> tuple[dict[str, Any], Any]:
         "data": task.name,
         "hardware": {
             "tile": request.tile, "bits": request.bits, "dac_bits": request.dac_bits,
-            "weight_bits": request.weight_bits, "wires": request.wires, "simulator": simulator,
+            "weight_bits": request.weight_bits, "wires": request.wires, "settings": dict(request.settings),
+            "simulator": simulator,
         },
         "vectors": request.vectors,
         **summary_of(check, request.seed),
@@ -143,10 +146,17 @@ def _hardware(request: Request) -> Any:
         )
     from cosim.validation import validated
 
-    settings = {
+    settings: dict[str, Any] = {
         "inputs": int(rows), "outputs": int(columns), "dac_bits": request.dac_bits,
-        "weight_bits": request.weight_bits, "adc": validated(RampAdcConfig, {"bits": request.bits}),
+        "weight_bits": request.weight_bits, "adc": {"bits": request.bits}, "crossbar": {},
     }  # fmt: skip
+    for name, value in request.settings.items():
+        table, _, key = name.rpartition(".")
+        if table and table not in ("adc", "crossbar"):
+            raise CosimError(f"a tile has no such table.{did_you_mean(table, ('adc', 'crossbar'))}", key=name,
+                             value=value, allowed=["adc.NAME", "crossbar.NAME", "NAME"])  # fmt: skip
+        (settings[table] if table else settings)[key] = value
+    settings["adc"] = validated(RampAdcConfig, settings["adc"])
     if request.wires not in get_args(Wires):
         raise CosimError("there is no such choice", key="--wires", value=request.wires, allowed=get_args(Wires))
     tile = validated(TileConfig, settings, from_code=TileConfig.model_fields)

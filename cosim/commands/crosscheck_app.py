@@ -29,6 +29,12 @@ def crosscheck(
     weight_bits: Annotated[int, typer.Option(help="Bits of a weight, sign included.")] = 5,
     tile: Annotated[str, typer.Option(help="Largest tile, INPUTSxOUTPUTS.")] = "128x128",
     wires: Annotated[str, typer.Option(help="Of linear arrays: reduced to their ports, or simulated.")] = "reduced",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Another setting of the tile, e.g. --set compensated=true --set adc.pulse_widths=graded."
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="ngspice processes; default: all cores.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Simulate again what is in the cache.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Report to write (JSON).")] = None,
@@ -38,6 +44,7 @@ def crosscheck(
 ) -> None:
     """A layer's real activations in ngspice and in the models: codes, residuals, and what they cost in accuracy."""
     from cosim.commands import crosscheck as command
+    from cosim.commands.common import pairs
 
     command.crosscheck(
         command.Request(
@@ -55,6 +62,7 @@ def crosscheck(
             weight_bits,
             tile,
             wires,
+            dict(pairs(settings, "--set")),
             workers,
             not no_cache,
             output,
