@@ -49,7 +49,13 @@ class Crosscheck:
     @property
     def hardware(self) -> str:
         """What it was run on, in words."""
-        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.found["hardware"].items())
+        told = []
+        for name, value in self.found["hardware"].items():
+            if isinstance(value, Mapping):
+                told += [f"{inner} = {each}" for inner, each in value.items()]
+            elif value is not None:
+                told.append(f"{name.replace('_', ' ')} {value}")
+        return ", ".join(told)
 
 
 def crosschecks_of(folder: Path) -> tuple[list[Crosscheck], list[str]]:

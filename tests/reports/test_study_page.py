@@ -243,7 +243,11 @@ def a_crosscheck(layer: str, equal: float = 0.992) -> dict[str, Any]:
     return {
         "network": "digits_lstm", "layer": layer, "conversions": 512, "equal": equal, "interval": [0.981, 0.997],
         "within_one": 1.0, "largest": 1, "undecided": 0, "goal": "at least 99% of codes equal", "holds": True,
-        "hardware": {"tile": "128x128", "bits": 5, "simulator": "ngspice 46 (KLU)"}, "parts": [part, part],
+        "hardware": {
+            "tile": "128x128", "bits": 5, "wires": None, "settings": {"adc.v_read": "0.15 V"},
+            "simulator": "ngspice 46 (KLU)",
+        },
+        "parts": [part, part],
         "decks": {"run": 2, "known": 1, "keys": ["ab" * 32, "cd" * 32, "ef" * 32]},
         "accuracy": {
             "metric": "accuracy", "chips": 3, "examples": 100, "without": estimate,
@@ -273,6 +277,7 @@ def test_cross_checks_are_told_with_their_decks(checked: View) -> None:
     assert "−1.23 points" in text and "−2.34 to +0.11 points" in text
     assert "ab" * 32 in text and "3 decks (2 simulated for it, 1 from the store of results)" in text
     assert "The decks themselves were not kept" in text
+    assert "Hardware: tile 128x128, bits 5, adc.v_read = 0.15 V, simulator ngspice 46 (KLU)." in text
     assert "odd.json is no report of a cross-check: it has no 'network'" in text
     assert "no cross-check against ngspice" not in text
     links = re.findall(
