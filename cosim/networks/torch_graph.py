@@ -30,6 +30,7 @@ from cosim.networks.torch_layers import (
     array,
     convolution,
     digital_operation,
+    has_hooks,
     layer_weights,
     optional,
 )
@@ -58,7 +59,14 @@ def graph_of_module(
     try:
         own = copy.deepcopy(module).cpu().float().eval()
     except (RuntimeError, TypeError) as error:
-        raise CosimError(f"the module cannot be copied: {error}", key=type(module).__name__) from error
+        raise CosimError(
+            f"the module cannot be copied ({str(error).splitlines()[0].partition('.')[0]}); make pruning and weight norm"
+            " permanent first: torch.nn.utils.prune.remove, torch.nn.utils.remove_weight_norm",
+            key=type(module).__name__,
+        ) from error
+    if has_hooks(own):
+        raise CosimError("the module has hooks, which would not run; call what they do in a forward",
+                         key=type(module).__name__)  # fmt: skip
     root = Alone(own) if isinstance(own, RECURRENT) else nn.Sequential(own) if _is_layer(own) else own
     traced = traced_graph(root, wanted, fixed or {})
     return folded(_Conversion(root, traced, wanted, dict(batch_axes or {}), type(module).__name__).graph())
@@ -144,6 +152,8 @@ class _Conversion:
             return
         reason = ""
         try:
+            if has_hooks(module):
+                raise NotMapped("it has hooks, which would not run")
             arguments = tuple(bound(module.forward, node.args, dict(node.kwargs)).values())
             weights = self.layers.get(target) or layer_weights(module)
             if weights is not None:

@@ -37,6 +37,11 @@ def optional(tensor: Tensor | None) -> NDArray[Any] | None:
     return None if tensor is None else array(tensor)
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a user had something registered that runs with its forward."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
 def layer_weights(module: nn.Module) -> LayerWeights | None:
     """Weights of a layer whose matrices go onto tiles; None for another module."""
     if isinstance(module, nn.Linear):
@@ -47,7 +52,10 @@ def layer_weights(module: nn.Module) -> LayerWeights | None:
             module.padding_mode,
         )  # fmt: skip
     if isinstance(module, RECURRENT):
-        arrays = {name: array(each) for name, each in module.named_parameters(recurse=False)}
+        if type(module).forward not in (nn.LSTM.forward, nn.GRU.forward):
+            raise NotMapped("its forward is a user's own")
+        # By name: of a parametrised weight the module has the value, and no parameter.
+        arrays = {name: array(getattr(module, name)) for name in module._flat_weights_names}
         return (Lstm if isinstance(module, nn.LSTM) else Gru)(arrays, module.batch_first)
     return None
 

@@ -101,6 +101,41 @@ def test_a_batch_norm_over_the_second_of_three_dimensions_is_not_the_linear_laye
     same_as_torch(module, x(5, 6, 8), digital=["1"])
 
 
+class Doubled(nn.LSTM):
+    def forward(self, values: Any, state: Any = None) -> Any:
+        return super().forward(2 * values, state)
+
+
+def test_what_a_user_changed_in_a_layer_of_torch_is_not_left_out() -> None:
+    """Hooks, and a forward of one's own: mapped without them the layer would be another one."""
+    hooked = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    hooked[1].register_forward_hook(lambda module, given, found: 2 * found)
+    with pytest.raises(CosimError, match=r"1 \(ReLU: it has hooks"):
+        cosim.from_torch(hooked, TILE)
+    same_as_torch(hooked, x(4, 6), digital=["1"])
+    hooked.register_forward_pre_hook(lambda module, given: None)
+    with pytest.raises(CosimError, match="the module has hooks"):
+        cosim.from_torch(hooked, TILE)
+    with pytest.raises(CosimError, match="its forward is a user's own"):
+        cosim.from_torch(Doubled(4, 5), TILE)
+
+
+def test_a_pruned_module_says_how_to_go_on() -> None:
+    from torch.nn.utils import prune
+
+    module = nn.Sequential(nn.Linear(6, 5))
+    prune.l1_unstructured(module[0], "weight", 0.5)
+    with pytest.raises(CosimError, match=r"make pruning .* permanent first"):
+        cosim.from_torch(module, TILE)
+    prune.remove(module[0], "weight")
+    same_as_torch(module, x(4, 6))
+
+
+def test_a_parametrised_weight_is_its_value() -> None:
+    layer = nn.utils.parametrizations.weight_norm(nn.LSTM(4, 5, batch_first=True), "weight_hh_l0")
+    same_as_torch(layer, x(4, 3, 4))
+
+
 class Deciding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
