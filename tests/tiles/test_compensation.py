@@ -7,6 +7,7 @@ import pytest
 
 from cosim.blocks.crossbar.config import CrossbarConfig
 from cosim.blocks.crossbar.elimination import effective_conductance
+from cosim.blocks.ramp_adc.config import RampAdcConfig
 from cosim.blocks.recipes import shipped_model
 from cosim.errors import CosimError
 from cosim.spice import SimulatorPool
@@ -125,6 +126,19 @@ def test_a_chip_differs_by_nothing_else() -> None:
     np.testing.assert_allclose(
         (one.conductances - one.targets)[~clipped], (two.conductances - two.targets)[~clipped], rtol=0, atol=1e-12
     )  # the same draws of the programming error, which does not depend on the conductance
+
+
+def test_without_non_idealities_compensated_matrices_are_the_quantised_ones_too() -> None:
+    """Correction columns included: with less of the window the pedestal is larger, for both."""
+    hardware = Hardware(tile(signs="offset", adc=RampAdcConfig(function="linear")), nonidealities=Nonidealities.none())
+    x = np.random.default_rng(2).uniform(0, 1, (200, 40))
+    found = []
+    for fidelity in ("quantised", "behavioural"):
+        made = TiledMatrix(WEIGHTS, hardware, scales=Scales.uniform(1.0, 1.0, 10.0), fidelity=fidelity)
+        made.program(np.random.default_rng(0))
+        assert made.parts[0].config.headroom < 0.9
+        found.append(made.forward(x, np.random.default_rng(0), np.float64))
+    np.testing.assert_array_equal(*found)
 
 
 def test_each_part_of_a_matrix_has_the_headroom_it_needs() -> None:
