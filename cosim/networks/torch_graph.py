@@ -59,9 +59,10 @@ def graph_of_module(
     try:
         own = copy.deepcopy(module).cpu().float().eval()
     except (RuntimeError, TypeError) as error:
+        reason = str(error).partition(".")[0]
         raise CosimError(
-            f"the module cannot be copied ({str(error).splitlines()[0].partition('.')[0]}); make pruning and weight norm"
-            " permanent first: torch.nn.utils.prune.remove, torch.nn.utils.remove_weight_norm",
+            f"the module cannot be copied ({reason}); make pruning and weight norm permanent first:"
+            " torch.nn.utils.prune.remove, torch.nn.utils.remove_weight_norm",
             key=type(module).__name__,
         ) from error
     if has_hooks(own):
