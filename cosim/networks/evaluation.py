@@ -12,7 +12,7 @@ from cosim.blocks.ramp_adc.functions import get_function
 from cosim.errors import CosimError
 from cosim.networks.graph import Graph, Node, replaced
 from cosim.networks.layers.protocol import Layer, MatrixWeights, Values
-from cosim.networks.operations import COUNTED, GATHERING, OPERATIONS
+from cosim.networks.operations import COUNTED, GATHERING, OPERATIONS, Extreme
 from cosim.networks.sampling import Observer
 from cosim.tiles.grid import Grid
 from cosim.tiles.matrix import TiledMatrix
@@ -138,8 +138,9 @@ def _value(
         raise CosimError(error.message, key=key, value=error.value, allowed=error.allowed) from error
     except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise CosimError(f"'{node.operation}' cannot work on these values: {error}", key=node.name) from error
-    if isinstance(found, np.ndarray) and node.operation in COUNTED:
-        run.count(node.name, node.operation, _computed(node.operation, arguments, found))
+    result = found.values if isinstance(found, Extreme) else found
+    if isinstance(result, np.ndarray) and node.operation in COUNTED:
+        run.count(node.name, node.operation, _computed(node.operation, arguments, result))
     return found
 
 

@@ -306,7 +306,9 @@ COMPUTING: dict[str, Callable[..., Any]] = {
 
 COUNTED = frozenset(COMPUTING)
 
-GATHERING = frozenset({"mean", "sum", "amax", "amin", "argmax", *(name for name in COMPUTING if "_pool" in name)})
+GATHERING = frozenset(
+    {"mean", "sum", "amax", "amin", "max", "min", "argmax", *(name for name in COMPUTING if "_pool" in name)}
+)
 """Those whose work goes with the values that they take, not with those that they give."""
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

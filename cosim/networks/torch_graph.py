@@ -43,6 +43,7 @@ SAME = dict.fromkeys(("contiguous", "detach", "clone", "cpu", "requires_grad"), 
     "type_as": "to", "type": "to", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "negative": "neg", "absolute": "abs", "clip": "clamp", "concatenate": "cat",
 }  # fmt: skip
+STEP_BY_STEP = (nn.Embedding, nn.Linear, nn.LayerNorm, nn.Dropout, nn.Identity, nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU)
 DROPOUT = ("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "feature_dropout")
 IGNORED = ("inplace", "memory_format", "non_blocking", "copy", "_stacklevel")  # keywords that make no difference here
 
@@ -122,13 +123,17 @@ class _Conversion:
         self.nodes.append(Node(node.name, "input", keywords=keywords))
 
     def _counts_second(self, node: fx.Node) -> bool:
-        """Whether the batch is the second dimension: of a recurrent layer's state, and of its steps-first sequence."""
+        """Whether the batch is the second dimension: of a recurrent layer's state, and of its steps-first sequence,
+        also with an embedding or other layers before it that leave steps and batch where they are."""
         for user in node.users:
             module = self.modules.get(str(user.target)) if user.op == "call_module" else None
             if isinstance(module, RECURRENT):
                 in_state = node in flat((user.args[1:], dict(user.kwargs)))
                 return in_state or not module.batch_first
-            if user.op == "call_function" and user.target in (operator.getitem,) and self._counts_second(user):
+            along = isinstance(module, STEP_BY_STEP) or (
+                user.op == "call_function" and user.target in (operator.getitem, functional.dropout)
+            )
+            if along and self._counts_second(user):
                 return True
         return False
 

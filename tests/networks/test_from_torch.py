@@ -158,6 +158,27 @@ def test_language_model() -> None:
     same_as_torch(module, text, state)
 
 
+class StepsFirst(nn.Module):
+    """As PyTorch's own example of a language model: symbols (steps, batch), an embedding, dropout, LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.drop, self.rnn = nn.Embedding(9, 4), nn.Dropout(0.2), nn.LSTM(4, 6)
+        self.decoder = nn.Linear(6, 9)
+
+    def forward(self, symbols: Any, state: Any = None) -> Any:
+        found, state = self.rnn(F.dropout(self.drop(self.embedding(symbols)), training=self.training), state)
+        return self.decoder(found), state
+
+
+def test_sequences_with_the_steps_first_count_examples_in_the_second_dimension() -> None:
+    """What lies between leaves steps and batch where they are; so pieces and counts are those of sequences."""
+    network = same_as_torch(StepsFirst(), torch.randint(0, 9, (11, 7)))
+    network.forward(torch.randint(0, 9, (11, 7)).numpy(), batch=2)
+    assert network.counted == 7
+    assert network.use().matrices["rnn.l0.i"].vectors == 11
+
+
 def test_long_texts_differ_by_the_rounding_of_pytorch_itself() -> None:
     """Over 50 random symbols rounding grows. Against PyTorch in float64, ideal tiles (float64 inside, float32 between
     steps) are not farther off than PyTorch in float32."""

@@ -272,3 +272,17 @@ def test_matrices_of_the_references() -> None:
     assert Network(graph_of(shipped_weights("float"))).matrix_names == gates
     names = Network(graph_of(shipped_reference("cifar10_resnet32"))).matrix_names
     assert len(names) == 32 and names[:3] == ["stem", "blocks.0.conv1", "blocks.0.conv2"] and names[-1] == "head"
+
+
+def test_what_gathers_values_counts_each_of_them() -> None:
+    """A largest value along a dimension comes with its places, and costs what a mean costs."""
+    network = Network(
+        chain(
+            Node("mean", "mean", (Ref("x"), 1)),
+            Node("max", "max", (Ref("x"), 1)),
+            Node("values", "getitem", (Ref("max"), 0)),
+            Node("sum", "add", (Ref("values"), Ref("mean"))),
+        )
+    )
+    network.forward(RNG.normal(size=(3, 5)).astype(np.float32))
+    assert network.digital == {("mean", "mean"): 15, ("max", "max"): 15, ("sum", "add"): 3}
