@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Everything heavy is imported inside the commands."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -413,6 +414,9 @@ def main() -> None:
 
     Exit codes: 0 done, 1 not ready or failed, 2 something the user can mend, 130 stopped with Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal or log without Unicode gets what it has signs for
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CosimError as error:

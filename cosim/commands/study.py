@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cosim.commands.common import check_writable, out, print_json
 from cosim.errors import CosimError
+from cosim.provenance import canonical_json
 from cosim.studies.evaluation import Outcome
 from cosim.studies.execution import Tally, base_of, begin, run_study
 from cosim.studies.search import search
@@ -143,11 +144,12 @@ def run(request: Request, write_page: Callable[[View, Path], Path] | None = None
     workplace = open_workplace(request.workers, request.scheduler)
     terminal = sys.stderr.isatty()
     counted: list[Tally] = []
+    called = _names_of_points(specification)
 
     def told(summary: Summary, tally: Tally) -> None:
         counted[:] = [tally]
         if not terminal and not request.as_json:
-            print(_line(summary, tally), file=sys.stderr, flush=True)
+            print(_line(called(summary.values), summary, tally), file=sys.stderr, flush=True)
 
     label = (specification.title or request.study.stem) if terminal and not request.as_json else None
     try:
@@ -186,23 +188,35 @@ def _done(counted: list[Tally]) -> int:
 
 def _parquet(view: View, path: Path) -> list[Path]:
     """Parquet where pyarrow is installed; without it CSV alone."""
-    from importlib.util import find_spec
-
     from cosim.studies.results import rows_of, write_parquet
 
-    if find_spec("pyarrow") is None:
+    if "parquet" not in _formats_here():
         return []
     return [write_parquet(rows_of(view.points, view.found), path)]
 
 
-def _line(summary: Summary, tally: Tally) -> str:
+def _names_of_points(specification: Specification) -> Callable[[Mapping[str, Any]], str]:
+    """What a point is called, by its values: a rung by its name, others by their settings in the order of the file."""
+    design = specification.design
+    rungs: dict[str, str] = {}
+    if design is not None and design.labels:
+        rungs = {canonical_json(design.values(place)): label for place, label in enumerate(design.labels)}
+    names = [axis.name for axis in specification.axes] if design is None else design.names
+
+    def called(values: Mapping[str, Any]) -> str:
+        rung = rungs.get(canonical_json(dict(values)))
+        return rung or ", ".join(f"{name} = {value_in_words(name, values[name])}" for name in names) or "point"
+
+    return called
+
+
+def _line(called: str, summary: Summary, tally: Tally) -> str:
     """One line of a finished point."""
     from cosim.progress import in_words
 
-    values = ", ".join(f"{name} = {value_in_words(name, value)}" for name, value in summary.values.items()) or "point"
     what = summary.failure and f"failed: {summary.failure}"
     return (
-        f"{tally.finished}/{tally.total} {values}: {what or _score(summary)}, {summary.seconds:.1f} s,"
+        f"{tally.finished}/{tally.total} {called}: {what or _score(summary)}, {summary.seconds:.1f} s,"
         f" left {in_words(tally.left())}"
     )
 
@@ -439,9 +453,10 @@ def compare(path: Path, a: str, b: str, as_json: bool) -> None:
     for each in found:
         one = each.difference
         value, low, high = (form.format(number) for number in (one.value, one.low, one.high))
-        shared = ", ".join(f"{name} = {value_in_words(name, plain_value(kept))}" for name, kept in each.shared.items())
+        kept = {} if view.labels else each.shared  # rungs of a ladder are told by their names
+        shared = ", ".join(f"{name} = {value_in_words(name, plain_value(value))}" for name, value in kept.items())
         clear = "differs" if one.low > 0 or one.high < 0 else "not told from noise"
-        out.print(f"  #{each.a} - #{each.b} {shared}: {value} [{low}, {high}] ({clear})")
+        out.print(f"  #{each.a} - #{each.b}{shared and f' {shared}'}: {value} [{low}, {high}] ({clear})")
 
 
 def _difference(each: Any) -> dict[str, Any]:
@@ -450,6 +465,13 @@ def _difference(each: Any) -> dict[str, Any]:
         "a": each.a, "b": each.b, "shared": {name: plain_value(value) for name, value in each.shared.items()},
         "score_a": each.score_a, "score_b": each.score_b, "difference": one.value, "interval": [one.low, one.high],
     }  # fmt: skip
+
+
+def _formats_here() -> list[str]:
+    """All forms, Parquet where pyarrow is installed."""
+    from importlib.util import find_spec
+
+    return [each for each in FORMATS if each != "parquet" or find_spec("pyarrow") is not None]
 
 
 def export(path: Path, formats: Sequence[str], output: Path | None, as_json: bool) -> None:
@@ -464,7 +486,7 @@ def export(path: Path, formats: Sequence[str], output: Path | None, as_json: boo
     check_writable(place, folder=True)
     rows = rows_of(view.points, view.found)
     files = []
-    for each in formats or FORMATS:
+    for each in formats or _formats_here():
         if each == "netcdf":
             data = dataset(view.specification, view.folder, view.points, view.keys, view.found)
             files.append(write_netcdf(data, place / "results.nc"))
@@ -477,6 +499,8 @@ def export(path: Path, formats: Sequence[str], output: Path | None, as_json: boo
         return
     for file in files:
         out.print(f"wrote {file}")
+    if not formats and "parquet" not in _formats_here():
+        out.print("no Parquet file without pyarrow: pip install cosim[studies]")
 
 
 __all__ = ["Request", "check", "compare", "export", "init", "plan", "run", "show"]

@@ -45,16 +45,21 @@ class SobolIndices:
     points: int
 
 
-def saltelli_shares(settings: int, samples: int, second_order: bool, seed: int) -> NDArray[np.float64]:
-    """Points in the unit cube, shape (N (k + 2) or N (2 k + 2), settings).
-
-    Raises CosimError where the number of samples is no power of 2, or SALib is not installed.
-    """
+def check_samples(samples: int) -> None:
+    """Raise CosimError where a number of samples is no power of 2."""
     if samples & (samples - 1):
         raise CosimError(
             "a Sobol sequence needs a power of 2", key="sweep.samples", value=samples,
             allowed=[2 ** (samples.bit_length() - 1), 2 ** samples.bit_length()],
         )  # fmt: skip
+
+
+def saltelli_shares(settings: int, samples: int, second_order: bool, seed: int) -> NDArray[np.float64]:
+    """Points in the unit cube, shape (N (k + 2) or N (2 k + 2), settings).
+
+    Raises CosimError where the number of samples is no power of 2, or SALib is not installed.
+    """
+    check_samples(samples)
     sample = _salib().sample.sobol.sample(
         _problem(settings), samples, calc_second_order=second_order, scramble=True, seed=_number(seed)
     )

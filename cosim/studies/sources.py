@@ -48,6 +48,11 @@ def sources_of(settings: Settings, written: Settings, counts: Counts) -> Sources
     weights = written.network.weights or "shipped"
     found = {f"weights of {kind.name} '{weights}'": sha256_of(kind.file(settings.network.weights))}
     task = task_for(settings, counts.test_samples, counts.seed)
+    if task.metric == "accuracy" and (counts.test_samples or 0) > len(task):
+        raise CosimError(
+            f"'{task.name}' has no more than {len(task)} examples", key="test_samples", value=counts.test_samples,
+            allowed=f"1 to {len(task)}; absent: all",
+        )  # fmt: skip
     found[f"test examples of '{task.name}'"] = _hash_of(task)
     for name in ("ramp_adc", "crossbar"):
         stated = getattr(settings.models, name)

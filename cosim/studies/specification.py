@@ -21,8 +21,9 @@ Every fault is told in one message, each with its line, key, value, what is allo
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,7 @@ from cosim.errors import CosimError, did_you_mean
 from cosim.provenance import canonical_json, sha256_of_json
 from cosim.studies.figures import ABOUT
 from cosim.studies.point_hardware import device_of, ramp_adc_of
+from cosim.studies.sensitivity import check_samples
 from cosim.studies.settings import (
     ELSEWHERE,
     TABLES,
@@ -51,6 +53,7 @@ from cosim.studies.sources import Counts
 from cosim.studies.subjects import check_subject
 from cosim.studies.sweep import (
     METHODS,
+    MOST_POINTS,
     Axis,
     Design,
     GridSweep,
@@ -159,13 +162,15 @@ def parse_specification(text: str, path: Path, *, look_at_files: bool = True) ->
     problems += faults
     problems += _elsewhere(content)
     tables = {key: content[key] for key in content if key in TABLES}
+    for each in problems:
+        if isinstance(each.allowed, list) and each.key:  # keys beside an unknown one: those that can be set
+            table = each.key.rpartition(".")[0]
+            each.allowed = [name for name in each.allowed if f"{table}.{name}" not in ELSEWHERE]
     sweep, faults = _sweep_of(sweep_table)
     problems += faults
-    axes: tuple[Axis, ...] = ()
-    points: list[dict[str, Any]] = []
-    if sweep is not None:
-        axes, points, faults = _swept(sweep)
-        problems += faults
+    axes, points, faults = _swept(sweep_table)
+    problems += faults
+    problems += _counted(sweep, axes)
     sound = _without(tables, [each.key for each in problems if each.key])
     if look_at_files:
         problems += _meaning(sound, axes, points, path)
@@ -191,6 +196,14 @@ def _sweep_of(table: Any) -> tuple[Sweep | None, list[CosimError]]:
         said = did_you_mean(str(method), METHODS) if method is not None else ""
         message = "unknown method." + said if method is not None else "this key is required"
         return None, [CosimError(message, key="sweep.method", value=method, allowed=list(METHODS))]
+    found, problems = examined(METHODS[method], _flattened(table))
+    for each in problems:
+        each.key = f"sweep.{each.key}" if each.key else "sweep"
+    return found, problems  # type: ignore[return-value]
+
+
+def _flattened(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a sweep with the dotted names of its settings."""
     flat = dict(table)
     if isinstance(flat.get("over"), Mapping):
         flat["over"] = dict(_flat(flat["over"], lambda leaf: not isinstance(leaf, Mapping) or "low" in leaf))
@@ -199,10 +212,7 @@ def _sweep_of(table: Any) -> tuple[Sweep | None, list[CosimError]]:
             dict(_flat(each, lambda leaf: not isinstance(leaf, Mapping))) if isinstance(each, Mapping) else each
             for each in flat["points"]
         ]
-    found, problems = examined(METHODS[method], flat)
-    for each in problems:
-        each.key = f"sweep.{each.key}" if each.key else "sweep"
-    return found, problems  # type: ignore[return-value]
+    return flat
 
 
 def _flat(table: Mapping[str, Any], is_leaf: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -214,15 +224,23 @@ def _flat(table: Mapping[str, Any], is_leaf: Any, prefix: str = "") -> Iterator[
             yield from _flat(value, is_leaf, f"{prefix}{key}.")
 
 
-def _swept(sweep: Sweep) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[CosimError]]:
-    """Axes and listed points with their values as the settings hold them, and what is wrong with names and values."""
+def _swept(table: Any) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[CosimError]]:
+    """Axes and listed points with their values as the settings hold them, and what is wrong with names and values.
+
+    table: of the file, whether or not its other keys are right: all that is wrong is told at once.
+    """
     problems: list[CosimError] = []
     axes: list[Axis] = []
     points: list[dict[str, Any]] = []
-    if isinstance(sweep, ListSweep):
-        first = set(sweep.points[0])
+    if not isinstance(table, Mapping):
+        return (), points, problems
+    method, flat = table.get("method"), _flattened(table)
+    listed, over, objectives = flat.get("points"), flat.get("over"), flat.get("objectives")
+    if method == "list" and isinstance(listed, list):
+        stated = [(number, point) for number, point in enumerate(listed) if isinstance(point, Mapping)]
+        first = set(stated[0][1]) if stated else set()
         known: dict[tuple[str, str], Any] = {}
-        for number, point in enumerate(sweep.points):
+        for number, point in stated:
             if set(point) != first:
                 problems.append(
                     CosimError(
@@ -243,19 +261,52 @@ def _swept(sweep: Sweep) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[C
                     problems += faults
                 values[name] = known[mark]
             points.append(values)
-    elif not isinstance(sweep, LadderSweep):
-        if isinstance(sweep, ParetoSweep):
+    elif method not in ("list", "ladder"):
+        if method == "pareto" and isinstance(objectives, Mapping):
             problems += [
                 CosimError(f"results have no such figure.{did_you_mean(name, ABOUT)}",
                            key=f"sweep.objectives.{name}", allowed=list(ABOUT))
-                for name in sweep.objectives if name not in ABOUT
+                for name in objectives if name not in ABOUT
             ]  # fmt: skip
-        for name, raw in sweep.over.items():
-            axis, faults = _axis(name, raw, ranges=not isinstance(sweep, GridSweep))
+        for name, raw in over.items() if isinstance(over, Mapping) else ():
+            axis, faults = _axis(name, raw, ranges=method != "grid")
             problems += faults
             if axis is not None:
                 axes.append(axis)
     return tuple(axes), points, problems
+
+
+def _counted(sweep: Sweep | None, axes: tuple[Axis, ...]) -> list[CosimError]:
+    """What is wrong with the number of points."""
+    problems = []
+    points, key = 0, "sweep"
+    match sweep:
+        case GridSweep():
+            points, key = math.prod(len(axis.values) for axis in axes), "sweep.over"
+        case SobolSweep():
+            problems += _caught(lambda: check_samples(sweep.samples))
+            points = sweep.samples * ((2 if sweep.second_order else 1) * len(sweep.over) + 2)
+            key = "sweep.samples"
+        case ParetoSweep():
+            points, key = sweep.population * sweep.generations, "sweep.generations"
+        case LadderSweep():
+            names = sweep.nonidealities
+            twice = [name for place, name in enumerate(names) if name in names[:place]]
+            if twice:
+                problems.append(CosimError("this name is given twice", key="sweep.nonidealities", value=twice[0]))
+    if points > MOST_POINTS:
+        problems.append(
+            CosimError("too many points", key=key, value=f"{points} points", allowed=f"at most {MOST_POINTS} points")
+        )
+    return problems
+
+
+def _caught(check: Callable[[], None]) -> list[CosimError]:
+    try:
+        check()
+    except CosimError as error:
+        return [error]
+    return []
 
 
 def _unknown(dotted: str, key: str) -> list[CosimError]:
@@ -484,6 +535,7 @@ def _told(problems: list[CosimError], text: str, path: Path) -> CosimError:
             # A swept setting whose fault was found among the tables, or a rule that knows its own table alone.
             ends = [name for name in lines if name.endswith(f".{key}")]
             place = next((lines[name] for name in (key, f"sweep.over.{key}", *ends) if name in lines), None)
+            key = ends[0] if key not in lines and len(ends) == 1 else key
             place = place or line_of(lines, key)
         other = None if each.file in (None, str(path)) else each.file
         shown = CosimError(each.message, file=other, key=key, value=each.value, allowed=each.allowed)

@@ -41,10 +41,16 @@ def key_lines(text: str) -> dict[str, int]:
 
 
 def line_of(lines: dict[str, int], key: str | None) -> int | None:
-    """The line of a dotted key, or of the nearest table or key that holds it; None where nothing does."""
-    if key is None:
-        return None
-    return next((lines[each] for each in (key, *_parents(key)) if each in lines), None)
+    """The line of a dotted key, or of the nearest table or key that holds it; None where nothing does.
+
+    A table that is only written by one inside it stands on that one's line.
+    """
+    for each in () if key is None else (key, *_parents(key)):
+        if each in lines:
+            return lines[each]
+        if inside := [line for name, line in lines.items() if name.startswith(f"{each}.")]:
+            return min(inside)
+    return None
 
 
 def _parents(dotted: str) -> Iterator[str]:

@@ -123,3 +123,8 @@ def test_the_interval_of_a_mean_covers_accuracies_of_right_and_wrong() -> None:
         found = of(ease + rng.standard_normal((chips, images)) < bound).estimate()
         covered += found.low <= 0.95 <= found.high
     assert 0.90 <= covered / studies <= 0.99
+
+
+@pytest.mark.parametrize("examples", range(1, 60))
+def test_all_answers_right_are_exactly_one(examples: int) -> None:
+    assert of(np.ones((3, examples))).estimate().value == 1.0

@@ -220,3 +220,41 @@ def test_of_ten_thousand_numbers_some_are_tried_on_the_hardware(
     assert len(asked) <= 20 and {0.2, 0.249995} <= set(asked)
     with pytest.raises(CosimError, match=r"line 20013: key 'sweep\.points\.9999.*out of range"):
         load_specification(study_file(head + points.replace("249.995 mV", "0.9 V")))
+
+
+def test_faults_of_a_sweep_do_not_hide_those_of_what_is_swept(study_file: Write) -> None:
+    text = """schema = "cosim.study/1"
+[tile]
+dac_bitz = 4
+[sweep]
+method = "sobol"
+samples = 100
+sample = 3
+over."tile.adc.bits" = [4, 5]
+over."tile.adc.bitz" = [4]
+"""
+    said = refused(study_file(text)).splitlines()[1:]
+    assert [line.split(": ")[0].strip() for line in said] == ["line 3", "line 7", "line 9"]
+    assert "w_max" not in said[0]  # a key that cannot be set is not among those allowed
+    said = refused(study_file(text.replace("sample = 3\n", ""))).splitlines()[1:]
+    assert [line.split(": ")[0].strip() for line in said] == ["line 3", "line 6", "line 8"]
+    assert "power of 2. Allowed: 64, 128" in said[1]
+    said = refused(study_file(text.replace('method = "sobol"', "")))
+    assert "line 4: key 'sweep.method': this key is required" in said and "tile.adc.bitz" in said
+
+
+def test_a_study_of_more_points_than_anyone_can_run_is_refused(study_file: Write) -> None:
+    axes = "".join(f'over."{name}" = {[*range(1, 201)]}\n' for name in ("costs.processors", "costs.cycles"))
+    third = 'over."costs.sar_share" = [1, 2, 3, 4, 5, 6, 7, 8]\nover."tile.adc.bits" = [3, 4, 5, 6]\n'
+    text = f'schema = "cosim.study/1"\n[sweep]\nmethod = "grid"\n{axes}{third}'
+    assert "value '1280000 points': too many points. Allowed: at most 1000000 points." in refused(study_file(text))
+
+
+def test_a_rung_given_twice_is_refused(study_file: Write) -> None:
+    text = 'schema = "cosim.study/1"\n[sweep]\nmethod = "ladder"\nnonidealities = ["adc_noise", "adc_noise"]\n'
+    assert "line 4: key 'sweep.nonidealities': value 'adc_noise': this name is given twice" in refused(study_file(text))
+
+
+def test_a_rule_inside_a_table_names_the_whole_key(study_file: Write) -> None:
+    text = 'schema = "cosim.study/1"\n[tile]\nadc.t_clock = "2 ns"\n'
+    assert "line 3: key 'tile.adc.t_clock': value '2 ns'" in refused(study_file(text))

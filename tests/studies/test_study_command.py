@@ -143,6 +143,22 @@ def test_export_writes_elsewhere_too(done: Path, tmp_path: Path) -> None:
         typed("export", done, "--to", "xlsx")
 
 
+def test_without_pyarrow_all_other_forms_are_written(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = answer("export", done, "--output", tmp_path)
+    assert [Path(each).name for each in found["files"]] == ["results.nc", "results.csv"]  # type: ignore[attr-defined]
+    assert "no Parquet file without pyarrow" in typed("export", done, "--output", tmp_path).stdout
+
+
+def test_more_test_samples_than_there_are_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "many.toml"
+    file.write_text(SMALL.replace("test_samples = 30", "test_samples = 600"), encoding="utf-8")
+    with pytest.raises(CosimError, match=r"key 'test_samples': value 600: .* no more than 599 examples"):
+        typed("run", file, "--workers", 0)
+
+
 def test_init_writes_what_check_accepts_and_spares_what_is_there(tmp_path: Path) -> None:
     file = tmp_path / "new study.toml"
     typed("init", file)
@@ -199,12 +215,14 @@ def test_a_ladder_tells_what_each_costs(tmp_path: Path) -> None:
         SMALL[: SMALL.index("[sweep]")] + '[sweep]\nmethod = "ladder"\nnonidealities = ["read_noise", "ramp_error"]\n'
     )
     file.write_text(text, encoding="utf-8")
-    typed("run", file, "--workers", 0)
+    lines = typed("run", file, "--workers", 0).stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["1/4 none", "2/4 read_noise", "3/4 ramp_error", "4/4 all"]
     said = typed("show", file).stdout
     assert "cost of each non-ideality alone" in said
     assert [line.split()[0] for line in said.splitlines()[-4:]] == ["none", "read_noise", "ramp_error", "all"]
     (found,) = answer("compare", tmp_path / "ladder_results", "none", "all")["differences"]  # type: ignore[misc]
     assert (found["a"], found["b"]) == (0, 3)
+    assert "#0 - #3: " in typed("compare", tmp_path / "ladder_results", "none", "all").stdout
 
 
 def test_a_search_goes_the_same_way_again(tmp_path: Path) -> None:

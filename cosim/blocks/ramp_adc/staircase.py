@@ -33,6 +33,7 @@ Array = NDArray[np.float64]
 
 GRID = 4097  # points at which a function is looked at; crossings that lie closer together in pairs are not seen
 MOST_THRESHOLDS = 1023
+MOST_HALVINGS = 2500  # of an interval between two doubles, until a crossing is found
 # [LSB] A function that touches a level and turns back within this crosses it twice for nothing: the pair is left out.
 SMALLEST_BUMP = 0.05
 
@@ -172,7 +173,7 @@ def _crossing(function: ActivationFunction, level: float, left: float, right: fl
 
     if difference(left) == 0.0:  # touches the level at the grid's point: the code changes just beyond it
         return float(left)
-    return float(brentq(difference, left, right, xtol=1e-14, rtol=1e-14))
+    return float(brentq(difference, left, right, xtol=1e-14, rtol=1e-14, maxiter=MOST_HALVINGS))
 
 
 def _without_small_bumps(

@@ -345,3 +345,11 @@ def test_a_range_replaces_the_functions_own() -> None:
     relu = get_function("relu", (-2.0, 6.0))
     assert (relu.low, relu.high) == (0.0, 6.0)
     np.testing.assert_allclose(staircase(relu, 4).thresholds, 6.0 * np.arange(1, 16) / 16, rtol=1e-12)
+
+
+@pytest.mark.parametrize("edge", [4e30, 1e300])
+def test_thresholds_are_found_in_however_wide_a_range(edge: float) -> None:
+    stairs = staircase(get_function("expr: tanh(x)", (-edge, edge)), 3)
+    # Levels of a code from -1 to 1 are multiples of 1/4, whatever the range of the inputs.
+    assert len(stairs.thresholds) == 7
+    np.testing.assert_allclose(np.sort(stairs.thresholds), np.arctanh(np.arange(-3, 4) / 4), rtol=1e-9, atol=1e-9)
