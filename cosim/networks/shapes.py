@@ -134,10 +134,23 @@ def pad(input: NDArray, pad: Sequence[int], mode: str = "constant", value: float
     rest = [(max(a, 0), max(b, 0)) for a, b in around]
     if mode == "constant":
         return np.pad(input[cut], rest, constant_values=input.dtype.type(0 if value is None else value))
+    return surrounded(input[cut], rest, mode)
+
+
+def surrounded(values: NDArray, around: Sequence[tuple[int, int]], mode: str) -> NDArray:
+    """Values with (before, after) of each dimension around them: "reflect", "replicate" or "circular".
+
+    Raises CosimError where there is more around than the values can be reflected or repeated into, as PyTorch does.
+    """
     modes: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode not in modes:
         raise CosimError("unknown padding", key="mode", value=mode, allowed=["constant", *modes])
-    return np.pad(input[cut], rest, mode=modes[mode])
+    for size, sides in zip(values.shape, around, strict=True):
+        most = {"reflect": size - 1, "circular": size}.get(mode)
+        if most is not None and max(sides) > max(most, 0):
+            raise CosimError(f"padding of {max(sides)} is too much for {size} values", key=mode, value=max(sides),
+                             allowed=f"at most {max(most, 0)}")  # fmt: skip
+    return np.pad(values, around, mode=modes[mode])
 
 
 def size(input: NDArray, dim: int | None = None) -> Any:

@@ -59,10 +59,15 @@ class TiledNetwork(Network):
         activations: Activations = "auto",
     ) -> None:
         self.hardware, self.mapping = hardware, mapping or MappingConfig()
+        if not isinstance(self.mapping, MappingConfig):
+            raise CosimError("not a mapping", key="mapping", value=mapping, allowed="MappingConfig")
         if activations == "auto" and not activations_fit(hardware, self.mapping):
             activations = "digital"
         super().__init__(graph, Plan(hardware.tile.inputs, hardware.tile.outputs, activations))
         self.scaling = chosen("scaling", scaling or ScalingConfig(), self.matrix_names, self.layers)
+        for each in self.scaling.values():
+            if not isinstance(each, ScalingConfig):
+                raise CosimError("not a scaling", key="scaling", value=each, allowed="ScalingConfig")
         self.layouts: dict[str, Layout] = {
             name: matrix_layout(
                 each.weights.shape[0], each.weights.shape[1], hardware, self._mapping_of(each), each.function, name
@@ -190,7 +195,7 @@ class TiledNetwork(Network):
         )
 
     def _run(self, matrices: Mapping[str, Matrix], *arguments: Any, **named: Any) -> Any:
-        if matrices is not self.floats and not self.programmed:
+        if self.layouts and matrices is not self.floats and not self.programmed:
             raise CosimError("the network is not programmed; call its program(rng) first")
         return super()._run(matrices, *arguments, **named)
 

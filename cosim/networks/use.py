@@ -28,10 +28,9 @@ class NetworkUse:
 
     @property
     def utilisation(self) -> float:
-        """Share of these arrays' cells that is used."""
-        return sum(each.cells_used for each in self.matrices.values()) / sum(
-            each.cells_total for each in self.matrices.values()
-        )
+        """Share of these arrays' cells that is used; 0 where nothing goes onto tiles."""
+        total = sum(each.cells_total for each in self.matrices.values())
+        return sum(each.cells_used for each in self.matrices.values()) / max(total, 1)
 
     @property
     def conversions(self) -> dict[str, int]:

@@ -62,6 +62,10 @@ class Hardware:
     wires: Wires = "reduced"
     _made: dict[RampAdcConfig, RampAdcModel] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise CosimError("at least one thread is needed", key="threads", value=self.threads, allowed="1 or more")
+
     def with_nonidealities(self, nonidealities: Nonidealities) -> Hardware:
         """The same hardware with other switches."""
         return replace(self, nonidealities=nonidealities)

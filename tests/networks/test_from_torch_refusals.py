@@ -101,6 +101,25 @@ def test_a_batch_norm_over_the_second_of_three_dimensions_is_not_the_linear_laye
     same_as_torch(module, x(5, 6, 8), digital=["1"])
 
 
+@pytest.mark.parametrize(("mode", "padding"), [("reflect", 2), ("circular", 3)])
+def test_padding_that_images_are_too_small_for_is_refused_as_by_torch(mode: Any, padding: int) -> None:
+    layer = nn.Conv2d(1, 1, 3, padding=padding, padding_mode=mode)
+    module = nn.Sequential(layer) if mode == "reflect" else layer
+    same_as_torch(module, x(2, 1, padding + 1, padding + 1))
+    small = x(2, 1, padding, padding - (mode == "circular"))
+    with pytest.raises(RuntimeError):
+        module(small)
+    with pytest.raises(CosimError, match="too much for"):
+        Network(torch_graph(module)).forward(arrays(small))
+
+
+def test_a_network_without_a_matrix_uses_no_tiles() -> None:
+    network = cosim.from_torch(nn.ReLU(), TILE)
+    network.calibrate(arrays(x(4, 3)))
+    network.forward(arrays(x(4, 3)), np.random.default_rng(0))
+    assert (network.use().tiles, network.use().utilisation) == (0, 0.0)
+
+
 class Doubled(nn.LSTM):
     def forward(self, values: Any, state: Any = None) -> Any:
         return super().forward(2 * values, state)

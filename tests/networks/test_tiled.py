@@ -255,6 +255,11 @@ def test_a_wrong_word_is_refused_at_once() -> None:
     with pytest.raises(CosimError, match="Did you mean 'ramp'") as caught:
         TiledNetwork(recurrent(Lstm), HARDWARE, activations="rmp")  # type: ignore[arg-type]
     assert caught.value.key == "activations"
+    for options in ({"mapping": {"signs": "offset"}}, {"scaling": "column"}):
+        with pytest.raises(CosimError, match="Config"):
+            TiledNetwork(small_cnn(), HARDWARE, **options)  # type: ignore[arg-type]
+    with pytest.raises(CosimError, match="at least one thread"):
+        Hardware(TILE, threads=0)
     with pytest.raises(CosimError, match="not a generator"):
         ready(small_cnn(), IMAGES, "quantised").forward(IMAGES, 3)  # type: ignore[arg-type]
     with pytest.raises(CosimError, match="beyond what float32 holds"):
@@ -295,7 +300,8 @@ def test_kinds_of_inputs_have_ranges_of_their_own() -> None:
         network.forward(data), ready(graph, SEQUENCES, "quantised").forward(SEQUENCES), atol=1e-4
     )
     sample = network.sample(["rnn.l0.i"], data, 50)["rnn.l0.i"]
-    assert sample.shape == (50, 11) and np.abs(sample).max() <= 1 + 1e-6
+    # Ranges are those of real arithmetic; h of quantised tiles goes beyond by what 8 bits err.
+    assert sample.shape == (50, 11) and 0.5 < np.abs(sample).max() <= 1.02
 
 
 def test_clipping_is_reported() -> None:

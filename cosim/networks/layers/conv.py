@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cosim.errors import CosimError
 from cosim.networks.layers.protocol import MatrixWeights, Plan, Products, Values, real, wrong_shape
+from cosim.networks.shapes import surrounded
 from cosim.tiles.grid import Patches
 
 PIECE = 2**23  # values of the patches that are gathered at once, 32 MiB
@@ -143,8 +144,7 @@ class ConvLayer:
             padded = np.zeros((count, height + top + bottom, width + left + right, channels), np.float32)
             padded[:, top : top + height, left : left + width] = images
             return padded
-        modes: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-        return np.ascontiguousarray(np.pad(images, around, mode=modes[self.weights.padding_mode]))
+        return np.ascontiguousarray(surrounded(images, around, self.weights.padding_mode))
 
     def _convolved(self, run: Products, images: Values) -> Values:
         """(images, height, width, inputs) to (images, height, width, outputs)."""
