@@ -17,7 +17,7 @@ from cosim.networks.network import BATCH, Network
 from cosim.networks.sampling import Reservoir
 from cosim.networks.use import NetworkUse
 from cosim.tiles.calibration import calibrated, calibrated_together
-from cosim.tiles.hardware import Hardware, checked_fidelity
+from cosim.tiles.hardware import REST, Hardware, checked_fidelity
 from cosim.tiles.mapping import Layout, MappingConfig
 from cosim.tiles.matrix import TiledMatrix, activations_fit, matrix_layout
 from cosim.tiles.protocol import Fidelity
@@ -92,6 +92,8 @@ class TiledNetwork(Network):
     def matrices(self) -> Mapping[str, TiledMatrix]:
         """Matrix -> on its tiles; CosimError before calibration where that is needed."""
         if not self._tiled:
+            errors = self.hardware.model_error
+            self._check_names([name for name in errors if name != REST] if isinstance(errors, Mapping) else [])
             scales = self.scales or self._stated()
             self._tiled = {
                 name: TiledMatrix(

@@ -275,6 +275,9 @@ def test_noise_of_a_model_form_error_wants_a_generator_too() -> None:
     network = ready(small_cnn(), IMAGES, "behavioural", quiet)
     with pytest.raises(CosimError, match="drawn from"):
         network.forward(IMAGES)
+    misnamed = network.variant(hardware=replace(quiet, model_error={"fd": ModelFormError(mac_mean=1e-3)}))
+    with pytest.raises(CosimError, match="there is no such matrix"):
+        misnamed.program(np.random.default_rng(1))
     static = network.variant(hardware=replace(quiet, model_error={"fc": ModelFormError(mac_mean=1e-3)}))
     static.program(np.random.default_rng(1))
     assert static.forward(IMAGES).shape == (9, 5)
