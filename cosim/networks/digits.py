@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cosim.networks.references import graph_of
-from cosim.networks.tiled import FidelityChoice, TiledNetwork
+from cosim.networks.tiled import TiledNetwork
 from cosim.networks.weights import LstmWeights
-from cosim.tiles.hardware import Hardware
+from cosim.tiles.hardware import FidelityChoice, Hardware
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import ScalingConfig
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from cosim.errors import CosimError
 from cosim.networks.graph import Graph
 from cosim.networks.layers.protocol import Activations
-from cosim.networks.tiled import FidelityChoice, TiledNetwork
+from cosim.networks.tiled import TiledNetwork
 from cosim.tiles.config import TileConfig
-from cosim.tiles.hardware import Hardware
+from cosim.tiles.hardware import FidelityChoice, Hardware
 from cosim.tiles.mapping import MappingConfig
 from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import ScalingConfig

@@ -17,7 +17,7 @@ from cosim.networks.network import BATCH, Network
 from cosim.networks.sampling import Reservoir
 from cosim.networks.use import NetworkUse
 from cosim.tiles.calibration import calibrated, calibrated_together
-from cosim.tiles.hardware import REST, Hardware, checked_fidelity
+from cosim.tiles.hardware import REST, FidelityChoice, Hardware, checked_fidelity
 from cosim.tiles.mapping import Layout, MappingConfig
 from cosim.tiles.matrix import TiledMatrix, activations_fit, matrix_layout
 from cosim.tiles.protocol import Fidelity
@@ -25,8 +25,6 @@ from cosim.tiles.quantise import full_scale
 from cosim.tiles.scaling import SCALABLE, Clipping, Scales, ScalingConfig, checked_weights, largest
 
 VECTORS = 1024  # of each matrix, that its scales are chosen from
-
-FidelityChoice = Fidelity | str | Mapping[str, Fidelity | str]
 
 
 class TiledNetwork(Network):
