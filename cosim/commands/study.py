@@ -109,10 +109,10 @@ def _axis_in_words(axis: Any) -> str:
 def _print_about(said: dict[str, Any]) -> None:
     if said["title"]:
         out.print(said["title"])
-    points = "of a search" if said["points"] is None else f"{said['points']}"
+    points = "points of a search" if said["points"] is None else f"{said['points']} points"
     samples = "all test samples" if said["test_samples"] is None else f"{said['test_samples']} test samples"
     out.print(
-        f"{said['network']}, {said['method']}: {points} points, {said['chips']} chips, {said['noise_samples']} reads,"
+        f"{said['network']}, {said['method']}: {points}, {said['chips']} chips, {said['noise_samples']} reads,"
         f" {samples}, seed {said['seed']}"
     )
     for name, values in said["swept"].items():

@@ -67,13 +67,18 @@ class Scores:
     def estimate(self) -> Estimate:
         """The mean for other chips and other examples.
 
-        Of a single chip's right and wrong answers Wilson's interval, which holds near 0 and 1 too.
+        Of a single chip's right and wrong answers Wilson's interval, which holds near 0 and 1 too; of several chips'
+        answers without any spread as well, as of one chip: forty right answers do not promise that all are.
         """
         found = _estimate(self.values, self.weights)
         if self.metric != "accuracy":
             return found
         if len(self.values) == 1:
             low, high = wilson_interval(int(self.values.sum()), self.values.size)
+            return Estimate(found.value, low, high, found.chips, found.examples)
+        if found.low == found.high:
+            examples = self.values.shape[1]
+            low, high = wilson_interval(round(found.value * examples), examples)
             return Estimate(found.value, low, high, found.chips, found.examples)
         return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0), found.chips, found.examples)
 

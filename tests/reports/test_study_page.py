@@ -15,7 +15,7 @@ import pytest
 
 from cosim.commands.study import View, open_view
 from cosim.commands.study_report import study_data_of, write
-from cosim.reports.plots.study_axes import short_words
+from cosim.reports.plots.study_axes import SettingAxis, short_words
 from cosim.reports.study_analysis import Analysis, analyse
 from cosim.reports.study_data import Setting
 from cosim.reports.study_downloads import archive, download
@@ -413,3 +413,24 @@ def test_networks_are_not_compared_in_pairs(views: dict[str, View], tmp_path: Pa
     said = spaced(Page(write_study_report(data, found, Extras(heads=view.found), tmp_path)).text)
     assert f"Only points of {network} are compared with the best" in said
     assert "Effect of network.name" not in said and "Accuracy of several networks" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "own"),
+    [
+        ((0.001325, 0.002661, 0.03, 0.05), "linear", False),  # drawn: two labels would lie upon each other
+        ((0.002163, 0.002842, 0.05), "log", False),
+        ((0.0, 0.002, 0.01), "", True),
+        ((3, 4, 5, 6), "", True),
+    ],
+)
+def test_values_have_their_own_ticks_where_the_labels_have_room(
+    values: tuple[float, ...], scale: str, own: bool
+) -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    axis = SettingAxis(Setting("device.read_noise", "", values, scale))
+    axis.apply(axes)
+    ticks = [float(each) for each in axes.get_xticks()]
+    assert (ticks == [axis.at(each) for each in values]) is own

@@ -128,3 +128,10 @@ def test_the_interval_of_a_mean_covers_accuracies_of_right_and_wrong() -> None:
 @pytest.mark.parametrize("examples", range(1, 60))
 def test_all_answers_right_are_exactly_one(examples: int) -> None:
     assert of(np.ones((3, examples))).estimate().value == 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_answers_all_alike_have_the_interval_of_one_chip(share: float) -> None:
+    one, three = (of(np.full((chips, 40), share)).estimate() for chips in (1, 3))
+    assert (three.low, three.high) == (one.low, one.high)
+    assert three.high - three.low == pytest.approx(1.959964**2 / (40 + 1.959964**2), rel=1e-6)  # Wilson at the ends

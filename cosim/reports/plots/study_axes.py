@@ -29,6 +29,7 @@ FORMS: tuple[tuple[str, str, Any], ...] = (
 HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
 FILLS = (BAND, PAPER, BAND, PAPER, BAND, PAPER)
 DECADES = 50.0  # ratio of the largest to the smallest value from which an axis is logarithmic
+LETTERS = 44  # that have room beside each other below a panel
 MOST_TICKS = 9
 LONGEST = 20  # letters of a value in a plot
 MOST_MARKS = 1000  # points of a scatter
@@ -92,20 +93,33 @@ class SettingAxis:
             shown = values if len(values) <= MOST_TICKS else values[:: math.ceil(len(values) / MOST_TICKS)]
             short = short_words(self.setting)
             words = [short[each] if self.by_place else f"{self.at(each):.4g}" for each in shown]
-            turned = sum(map(len, words)) > 44
-            axes.set_xticks(
-                [self.at(each) for each in shown],
-                [each if turned else textwrap.fill(each, 12) for each in words],
-                rotation=30 if turned else 0,
-                ha="right" if turned else "center",
-                rotation_mode="anchor",
-            )
-            axes.minorticks_off()
+            turned = sum(map(len, words)) > LETTERS
+            if not self._crowded(shown, words, turned):
+                axes.set_xticks(
+                    [self.at(each) for each in shown],
+                    [each if turned else textwrap.fill(each, 12) for each in words],
+                    rotation=30 if turned else 0,
+                    ha="right" if turned else "center",
+                    rotation_mode="anchor",
+                )
+                axes.minorticks_off()
+            elif self.log:
+                log_ticks(axes.xaxis)
         elif self.log:
             log_ticks(axes.xaxis)
         if not self.log:
             low, high = self.at(values[0]), self.at(values[-1])
             axes.set_xlim(low - 0.06 * self._span(), high + 0.06 * self._span())
+
+    def _crowded(self, shown: Sequence[Any], words: Sequence[str], turned: bool) -> bool:
+        """Whether numbers lie so close that their labels would touch; the axis then has round numbers instead."""
+        if self.by_place or len(shown) < 2:
+            return False
+        places = [math.log(self.at(each)) if self.log else self.at(each) for each in shown]
+        span = places[-1] - places[0]
+        widths = [1.5 if turned else (len(a) + len(b)) / 2 + 1 for a, b in itertools.pairwise(words)]
+        gaps = [(after - before) / span * LETTERS for before, after in itertools.pairwise(places)]
+        return any(gap < width for gap, width in zip(gaps, widths, strict=True))
 
     def _span(self) -> float:
         places = [self.at(each) for each in self.setting.values]
