@@ -211,7 +211,7 @@ def _replaced(fitted: Mapping[str, Parameter], stated: ModelSettings, key: str) 
                 f"the model has no such parameter.{did_you_mean(name, parameters)}", key=dotted, allowed=[*parameters]
             )
         unit = parameters[name].unit
-        value = float(raw) if not isinstance(raw, str) else parse_quantity(raw, unit, key=dotted)
+        value = parse_quantity(raw, unit, key=dotted)
         parameters[name] = replace(parameters[name], value=value, low=None, high=None)
     return parameters
 

@@ -258,3 +258,11 @@ def test_a_rung_given_twice_is_refused(study_file: Write) -> None:
 def test_a_rule_inside_a_table_names_the_whole_key(study_file: Write) -> None:
     text = 'schema = "cosim.study/1"\n[tile]\nadc.t_clock = "2 ns"\n'
     assert "line 3: key 'tile.adc.t_clock': value '2 ns'" in refused(study_file(text))
+
+
+def test_a_model_s_parameter_needs_its_unit(study_file: Write) -> None:
+    text = 'schema = "cosim.study/1"\n[models]\nramp_adc.file = "ramp_adc"\nramp_adc.parameters.offset_sigma = 3\n'
+    assert "line 4: key 'models.ramp_adc.parameters.offset_sigma': value 3.0: the unit is missing" in refused(
+        study_file(text)
+    )
+    load_specification(study_file(text.replace("= 3\n", '= "3 mV"\n')))
