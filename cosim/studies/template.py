@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, get_args, get_origin
+
 from cosim.studies.settings import known_names
 from cosim.studies.subjects import SUBJECTS
 from cosim.studies.sweep import METHODS
@@ -90,12 +92,21 @@ method = "grid"                 # all combinations
 {_names()}"""
 
 
+def _choices(annotation: Any) -> list[str]:
+    """The words that a setting chooses from; none where it takes a number, a name or a switch."""
+    if get_origin(annotation) is Literal:
+        return [each for each in get_args(annotation) if isinstance(each, str)]
+    return [word for each in get_args(annotation) for word in _choices(each)]
+
+
 def _names() -> str:
     lines = []
     for name, setting in known_names().items():
         field = setting.field
         about = [field.description or ""] if field is not None and field.description else []
         about += [setting.allowed] if setting.allowed else []
+        choices = _choices(None if field is None else field.annotation)
+        about += [", ".join(choices)] if choices else []
         lines.append(f"#   {name:34} {'; '.join(about)}".rstrip())
     lines.append(
         "#   fidelity.LAYER, functions.ACTIVATION, models.ramp_adc.parameters.NAME, models.crossbar.parameters.NAME"

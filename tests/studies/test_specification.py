@@ -162,6 +162,11 @@ def test_the_template_names_every_setting() -> None:
         assert f"#   {name} " in template() or f"#   {name}\n" in template()
 
 
+def test_the_template_names_the_choices_of_a_setting() -> None:
+    (line,) = [line for line in template().splitlines() if line.startswith("#   tile.signs ")]
+    assert line.endswith("; differential, unipolar, offset")
+
+
 def test_the_hash_follows_what_counts_and_not_comments(small: str, study_file: Write) -> None:
     one = load_specification(study_file()).sha256
     assert load_specification(study_file("# a comment\n" + small.replace("Bits and", "Of"))).sha256 == one
