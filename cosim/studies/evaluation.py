@@ -11,7 +11,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -128,7 +128,19 @@ def _run(job: Job, subject: Subject) -> dict[str, Any]:
 
 
 def _chips(job: Job, subject: Subject, *, model_error: bool) -> dict[str, Any]:
-    counts = job.counts
+    """Scores and losses of all chips and reads; where nothing is drawn one chip, read once, stands for all."""
+    if not subject.draws(model_error=model_error):
+        one = _drawn(replace(job.counts, chips=1, noise_samples=1), subject, model_error)
+        shape = (job.counts.chips, job.counts.noise_samples)
+        return {
+            "scores": np.tile(one["scores"], (*shape, 1)),
+            "losses": np.tile(one["losses"], shape),
+            "not_finite": one["not_finite"] * math.prod(shape),
+        }
+    return _drawn(job.counts, subject, model_error)
+
+
+def _drawn(counts: Counts, subject: Subject, model_error: bool) -> dict[str, Any]:
     scores = np.empty((counts.chips, counts.noise_samples, len(subject.task)))
     losses = np.empty(scores.shape[:2])
     not_finite = 0

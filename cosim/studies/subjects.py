@@ -29,6 +29,7 @@ from cosim.studies.point_hardware import age, model_error_of, point_hardware
 from cosim.studies.settings import Settings
 from cosim.studies.tasks import Metric, Task, task_of
 from cosim.tiles.hardware import REST
+from cosim.tiles.protocol import Fidelity
 from cosim.tiles.scaling import ScalingConfig
 
 
@@ -83,6 +84,18 @@ class Subject:
     def has_model_error(self) -> bool:
         """Whether the study names a model-form error."""
         return self._doubtful is not None
+
+    def draws(self, *, model_error: bool = False) -> bool:
+        """Whether chips and reads can differ at all."""
+        network = self._of(model_error)
+        fidelities = {each for parts in network.fidelity.values() for each in parts.values()}
+        if model_error or self._settings.device.time is not None or Fidelity.SPICE in fidelities:
+            return True
+        on = network.hardware.nonidealities
+        drawn = {name for name in on.DRAWN if getattr(on, name)}
+        if network.hardware.tile.dac_sigma == 0.0:
+            drawn.discard("dac_error")
+        return Fidelity.BEHAVIOURAL in fidelities and bool(drawn)
 
     def program(
         self, for_chip: np.random.Generator, for_drift: np.random.Generator, *, model_error: bool = False

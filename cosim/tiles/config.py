@@ -185,6 +185,8 @@ class Nonidealities:
 
     NOISE = ("read_noise", "adc_noise")
     """Those that differ from conversion to conversion; all others are a chip's."""
+    DRAWN = ("dac_error", "programming_error", "read_noise", "ramp_error", "comparator_offset", "adc_noise")
+    """Those that something is drawn for; all others are the same on every chip."""
 
     dac_error: bool = True  # static, of each level of each input's DAC
     programming_error: bool = True  # of the array's cells
