@@ -17,17 +17,17 @@ from cosim.blocks.model import Parameter
 from cosim.blocks.ramp_adc.behaviour import RampAdcModel
 from cosim.blocks.ramp_adc.behaviour import load_model as load_ramp_adc
 from cosim.blocks.ramp_adc.config import RampAdcConfig
-from cosim.blocks.recipes import model_path
+from cosim.blocks.recipes import model_path, read_recipes
 from cosim.devices import Device, drift_exponents, drifted, load_device
 from cosim.errors import CosimError, did_you_mean
 from cosim.files import sha256_of
-from cosim.studies.settings import ModelSettings, Settings
+from cosim.studies.model_parameters import parameter_value
+from cosim.studies.settings import ModelSettings, Settings, value_in_words
 from cosim.tiles.behavioural import BehaviouralTile
 from cosim.tiles.config import TileConfig
 from cosim.tiles.hardware import OF_THE_FIT, Hardware, converter_of
 from cosim.tiles.model_error import ModelFormError, load_model_error
 from cosim.tiles.protocol import Fidelity, Tile
-from cosim.units import parse_quantity
 from cosim.validation import validated
 
 CONVERTED = ("linear", "sigmoid", "tanh", "relu")
@@ -77,7 +77,10 @@ def point_hardware(settings: Settings) -> StudyHardware:
     tile = validated(TileConfig, {**settings.tile.model_dump(), "adc": first.config}, from_code=TileConfig.model_fields)
     in_spice = Fidelity.SPICE in settings.fidelity.values()
     if in_spice and settings.device.time is not None:
-        raise CosimError("drift is of behavioural tiles only", key="device.time", value=settings.device.time)
+        raise CosimError(
+            "drift is of behavioural tiles only", key="device.time",
+            value=value_in_words("device.time", settings.device.time),
+        )  # fmt: skip
     return StudyHardware(
         tile,
         models,
@@ -95,10 +98,11 @@ def ramp_adcs_of(settings: Settings, functions: Iterable[str]) -> dict[str, Ramp
     given = {name: getattr(adc, name) for name in sorted(adc.model_fields_set)}
     for name in OF_THE_FIT:
         fitted = getattr(template.config, name)
-        if given.pop(name, fitted) != fitted:
+        if (stated := given.pop(name, fitted)) != fitted:
+            key = f"tile.adc.{name}"
             raise CosimError(
                 "the ramp ADC's model was fitted for another circuit; name one of this in models.ramp_adc.file",
-                key=f"tile.adc.{name}", value=getattr(adc, name), allowed=[fitted],
+                key=key, value=value_in_words(key, stated), allowed=[value_in_words(key, fitted)],
             )  # fmt: skip
     models = {}
     for function in sorted(functions):
@@ -136,7 +140,8 @@ def device_of(settings: Settings) -> Device:
     given = {name: getattr(stated, name) for name in names if getattr(stated, name) is not None}
     if stated.time is not None and device.drift is None:
         raise CosimError(
-            f"the device {device.name} has no law of drift", key="device.time", value=stated.time,
+            f"the device {device.name} has no law of drift", key="device.time",
+            value=value_in_words("device.time", stated.time),
             allowed="none, or a device that drifts (pcm_inference)",
         )  # fmt: skip
     return replace(device, **given)
@@ -146,7 +151,7 @@ def ramp_adc_of(settings: Settings) -> RampAdcModel:
     """The fitted ramp ADC with what the study replaces of its parameters."""
     stated = settings.models.ramp_adc
     with key_of("models.ramp_adc.file", stated.file):
-        path = model_file(stated.file)
+        path = model_file(stated.file, "ramp_adc")
         model = _ramp_adc(path, sha256_of(path))
     return replace(model, parameters=_replaced(model.parameters, stated, "models.ramp_adc"))
 
@@ -156,15 +161,16 @@ def crossbar_of(stated: ModelSettings | None, tile: TileConfig) -> CrossbarModel
     if stated is None:
         return None
     with key_of("models.crossbar.file", stated.file):
-        path = model_file(stated.file)
+        path = model_file(stated.file, "crossbar")
         model = _crossbar(path, sha256_of(path))
     for name in ("r_wire_row", "r_wire_column", "r_driver", "r_clamp", "device"):
         fitted, stated_one = getattr(model.config, name), getattr(tile.array, name)
         if fitted != stated_one:
             key = "device.name" if name == "device" else f"tile.crossbar.{name}"
             raise CosimError(
-                "the crossbar's model was fitted for another circuit", key=key, value=stated_one, allowed=[fitted]
-            )
+                "the crossbar's model was fitted for another circuit", key=key,
+                value=value_in_words(key, stated_one), allowed=[value_in_words(key, fitted)],
+            )  # fmt: skip
     return replace(model, parameters=_replaced(model.parameters, stated, "models.crossbar"))
 
 
@@ -181,9 +187,19 @@ def key_of(key: str, value: str, *, always: bool = False) -> Iterator[None]:
         ) from error
 
 
-def model_file(name: str) -> Path:
-    """The file of a model, as `model_path` finds it; of a shipped one's name it is looked for once."""
-    return Path(name) if Path(name).exists() else _shipped_file(name)
+def model_file(name: str, block: str) -> Path:
+    """The file of a block's model, as `model_path` finds it; of a shipped one's name it is looked for once.
+
+    CosimError for a word that is neither the name of a shipped model nor a file.
+    """
+    path = Path(name) if Path(name).exists() else _shipped_file(name)
+    if str(path) == name and Path(name).parent == Path() and not path.suffix and not path.exists():
+        known = [each for each, recipe in read_recipes().items() if recipe.block == block]
+        raise CosimError(
+            f"no such model, neither shipped nor a file.{did_you_mean(name, known)}",
+            value=name, allowed=[*known, "or the path of a model file"],
+        )  # fmt: skip
+    return path
 
 
 @lru_cache(maxsize=64)
@@ -210,8 +226,7 @@ def _replaced(fitted: Mapping[str, Parameter], stated: ModelSettings, key: str) 
             raise CosimError(
                 f"the model has no such parameter.{did_you_mean(name, parameters)}", key=dotted, allowed=[*parameters]
             )
-        unit = parameters[name].unit
-        value = parse_quantity(raw, unit, key=dotted)
+        value = parameter_value(key.removeprefix("models."), name, raw, dotted, from_code=True)
         parameters[name] = replace(parameters[name], value=value, low=None, high=None)
     return parameters
 

@@ -22,6 +22,7 @@ from cosim.blocks.ramp_adc.functions import TABLE
 from cosim.costs.config import CostConfig
 from cosim.errors import CosimError, did_you_mean
 from cosim.networks.layers.protocol import Activations
+from cosim.studies.model_parameters import parameter_kinds, parameter_value
 from cosim.tiles.config import Nonidealities, TileConfig
 from cosim.tiles.hardware import REST
 from cosim.tiles.mapping import MappingConfig
@@ -164,7 +165,12 @@ class Name:
     @property
     def unit(self) -> str | None:
         """SI unit; None where the value is no quantity."""
-        return None if self.owner is None else unit_of_key(self.owner, self.path[-1])
+        if self.owner is not None:
+            return unit_of_key(self.owner, self.path[-1])
+        if self.path[0] == "models":  # an open table of these holds a model's parameters
+            kind = parameter_kinds(self.path[1]).get(self.path[-1])
+            return None if kind is None else kind.unit
+        return None
 
     @property
     def allowed(self) -> str | None:
@@ -277,8 +283,11 @@ def _open_value(name: Name, raw: Any, file: str | None) -> tuple[Any, list[Cosim
             return raw, [
                 CosimError("not a function", file=file, key=name.dotted, value=raw, allowed="a name, or 'expr: ...'")
             ]
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        return raw, [CosimError("not a quantity", file=file, key=name.dotted, value=raw)]
+        case "models":
+            try:
+                return parameter_value(name.path[1], name.path[-1], raw, name.dotted), []
+            except CosimError as error:
+                return raw, [CosimError(error.message, file=file, key=name.dotted, value=raw, allowed=error.allowed)]
     return raw, []
 
 
@@ -344,12 +353,24 @@ def located(settings: Settings, folder: str | Path) -> Settings:
 
 def value_in_words(dotted: str, value: Any) -> str:
     """A value for people, with its unit: "0.5 %", "1 day", "5"."""
-    unit = find_name(dotted).unit
+    name = find_name(dotted)
     if isinstance(value, bool):
         return "on" if value else "off"
-    if unit is None or not isinstance(value, int | float):
+    if name.unit is None or not isinstance(value, int | float):
         return f"{value:.6g}" if isinstance(value, float) else str(value)
-    return format_si(value, unit, 6)
+    if name.unit == "1" and name.owner is not None:  # a share
+        return f"{100 * value:.6g} %"
+    if name.unit == "s" and value >= 100:
+        return _long_time(value)
+    return format_si(value, name.unit, 6)
+
+
+def _long_time(seconds: float) -> str:
+    """Time after programming: minutes to years."""
+    units = ((365.25 * 86400, "year"), (86400.0, "day"), (3600.0, "hour"), (60.0, "minute"))
+    size, word = next((each for each in units if seconds >= each[0]), units[-1])
+    count = f"{seconds / size:.6g}"
+    return f"{count} {word}" + ("" if count == "1" else "s")
 
 
 def plain_value(value: Any) -> Any:

@@ -57,7 +57,7 @@ def sources_of(settings: Settings, written: Settings, counts: Counts) -> Sources
     for name in ("ramp_adc", "crossbar"):
         stated = getattr(settings.models, name)
         if stated is not None:
-            found[f"{name} '{getattr(written.models, name).file}'"] = sha256_of(model_file(stated.file))
+            found[f"{name} '{getattr(written.models, name).file}'"] = sha256_of(model_file(stated.file, name))
     if settings.models.form_error is not None:
         found[f"form_error '{written.models.form_error}'"] = sha256_of(Path(settings.models.form_error))
     for name, function in settings.functions.items():

@@ -71,7 +71,7 @@ from cosim.studies.sweep import (
 )
 from cosim.studies.toml_lines import key_lines, line_of
 from cosim.tiles.config import TileConfig
-from cosim.validation import examined, read_toml
+from cosim.validation import examined, is_number, read_toml
 
 SCHEMA = "cosim.study/1"
 MOST_SHOWN = 50  # faults of one file
@@ -161,6 +161,7 @@ def parse_specification(text: str, path: Path, *, look_at_files: bool = True) ->
     checked, faults = examined(StudyFile, content)
     problems += faults
     problems += _elsewhere(content)
+    problems += _parameters(content)
     tables = {key: content[key] for key in content if key in TABLES}
     for each in problems:
         if isinstance(each.allowed, list) and each.key:  # keys beside an unknown one: those that can be set
@@ -168,12 +169,14 @@ def parse_specification(text: str, path: Path, *, look_at_files: bool = True) ->
             each.allowed = [name for name in each.allowed if f"{table}.{name}" not in ELSEWHERE]
     sweep, faults = _sweep_of(sweep_table)
     problems += faults
-    axes, points, faults = _swept(sweep_table)
+    axes, points, written, faults = _swept(sweep_table)
     problems += faults
     problems += _counted(sweep, axes)
     sound = _without(tables, [each.key for each in problems if each.key])
     if look_at_files:
-        problems += _meaning(sound, axes, points, path)
+        problems += _meaning(sound, axes, points, written, path)
+    for each in problems:
+        each.value = _as_written(content, each)
     if problems:
         raise _told(problems, text, path)
     assert checked is not None and sweep is not None
@@ -224,22 +227,28 @@ def _flat(table: Mapping[str, Any], is_leaf: Any, prefix: str = "") -> Iterator[
             yield from _flat(value, is_leaf, f"{prefix}{key}.")
 
 
-def _swept(table: Any) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[CosimError]]:
-    """Axes and listed points with their values as the settings hold them, and what is wrong with names and values.
+Written = dict[tuple[str, str], Any]
+"""Dotted name and repr of a value as the settings hold it -> the value as the file has it, with its unit."""
+
+
+def _swept(table: Any) -> tuple[tuple[Axis, ...], list[dict[str, Any]], Written, list[CosimError]]:
+    """Axes and listed points with their values as the settings hold them and as the file has them, and what is wrong
+    with names and values; what is wrong by itself is not among the values.
 
     table: of the file, whether or not its other keys are right: all that is wrong is told at once.
     """
     problems: list[CosimError] = []
+    written: Written = {}
     axes: list[Axis] = []
     points: list[dict[str, Any]] = []
     if not isinstance(table, Mapping):
-        return (), points, problems
+        return (), points, written, problems
     method, flat = table.get("method"), _flattened(table)
     listed, over, objectives = flat.get("points"), flat.get("over"), flat.get("objectives")
     if method == "list" and isinstance(listed, list):
         stated = [(number, point) for number, point in enumerate(listed) if isinstance(point, Mapping)]
         first = set(stated[0][1]) if stated else set()
-        known: dict[tuple[str, str], Any] = {}
+        known: dict[tuple[str, str], tuple[Any, list[CosimError]]] = {}
         for number, point in stated:
             if set(point) != first:
                 problems.append(
@@ -257,9 +266,12 @@ def _swept(table: Any) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[Cos
                     continue
                 mark = (name, repr(raw))
                 if mark not in known:
-                    known[mark], faults = _value(name, raw, f"sweep.points.{number}.{name}")
-                    problems += faults
-                values[name] = known[mark]
+                    known[mark] = _value(name, raw, f"sweep.points.{number}.{name}")
+                    problems += known[mark][1]
+                value, faults = known[mark]
+                if not faults:
+                    values[name] = value
+                    written[name, repr(value)] = raw
             points.append(values)
     elif method not in ("list", "ladder"):
         if method == "pareto" and isinstance(objectives, Mapping):
@@ -269,11 +281,11 @@ def _swept(table: Any) -> tuple[tuple[Axis, ...], list[dict[str, Any]], list[Cos
                 for name in objectives if name not in ABOUT
             ]  # fmt: skip
         for name, raw in over.items() if isinstance(over, Mapping) else ():
-            axis, faults = _axis(name, raw, ranges=method != "grid")
+            axis, faults = _axis(name, raw, written, ranges=method != "grid")
             problems += faults
             if axis is not None:
                 axes.append(axis)
-    return tuple(axes), points, problems
+    return tuple(axes), points, written, problems
 
 
 def _counted(sweep: Sweep | None, axes: tuple[Axis, ...]) -> list[CosimError]:
@@ -322,12 +334,12 @@ def _value(dotted: str, raw: Any, key: str) -> tuple[Any, list[CosimError]]:
     return value, [CosimError(each.message, key=key, value=each.value, allowed=each.allowed) for each in problems]
 
 
-def _axis(dotted: str, raw: Any, *, ranges: bool) -> tuple[Axis | None, list[CosimError]]:
+def _axis(dotted: str, raw: Any, written: Written, *, ranges: bool) -> tuple[Axis | None, list[CosimError]]:
     key = f"sweep.over.{dotted}"
     if faults := _unknown(dotted, key):
         return None, faults
     if isinstance(raw, Mapping) and ranges:
-        return _range(dotted, raw, key)
+        return _range(dotted, raw, key, written)
     if not isinstance(raw, list) or not raw:
         allowed = "a list of values" + (", or {low = ..., high = ...}" if ranges else "")
         return None, [CosimError("not a list of values", key=key, value=raw, allowed=allowed)]
@@ -337,7 +349,9 @@ def _axis(dotted: str, raw: Any, *, ranges: bool) -> tuple[Axis | None, list[Cos
     twice: list[Any] = []
     for each in raw:
         value, faults = _value(dotted, each, key)
-        values.append(value)
+        if not faults:
+            values.append(value)
+            written[dotted, repr(value)] = each
         if repr(value) in seen:
             twice.append(each)
         seen.add(repr(value))
@@ -346,10 +360,10 @@ def _axis(dotted: str, raw: Any, *, ranges: bool) -> tuple[Axis | None, list[Cos
             problems += faults
     if twice and not problems:
         problems.append(CosimError("this value is given twice", key=key, value=twice[0]))
-    return Axis(dotted, tuple(values)), problems
+    return Axis(dotted, tuple(values)) if values else None, problems
 
 
-def _range(dotted: str, raw: Mapping[str, Any], key: str) -> tuple[Axis | None, list[CosimError]]:
+def _range(dotted: str, raw: Mapping[str, Any], key: str, written: Written) -> tuple[Axis | None, list[CosimError]]:
     found, problems = examined(Range, raw)
     for each in problems:
         each.key = f"{key}.{each.key}"
@@ -364,8 +378,11 @@ def _range(dotted: str, raw: Mapping[str, Any], key: str) -> tuple[Axis | None, 
         problems.append(CosimError("not a range: low must be below high", key=key, value=[found.low, found.high]))
     if not problems and found.scale == "log" and low <= 0:
         problems.append(CosimError("a logarithmic range begins above zero", key=f"{key}.low", value=found.low))
+    if problems:
+        return None, problems
+    written |= {(dotted, repr(low)): found.low, (dotted, repr(high)): found.high}
     whole = isinstance(low, int) and isinstance(high, int)
-    return Axis(dotted, (), float(low), float(high), found.scale == "log", whole), problems
+    return Axis(dotted, (), float(low), float(high), found.scale == "log", whole), []
 
 
 def _design(sweep: Sweep, axes: tuple[Axis, ...], points: list[dict[str, Any]], seed: int) -> Design | None:
@@ -398,6 +415,25 @@ def _elsewhere(content: Mapping[str, Any]) -> Iterator[CosimError]:
             yield CosimError(f"this follows from {what}; set that", key=dotted, value=table)
 
 
+def _parameters(content: Mapping[str, Any]) -> Iterator[CosimError]:
+    """What is wrong with the values of models' parameters that all points share, each by itself."""
+    models = content.get("models")
+    for block, model in models.items() if isinstance(models, Mapping) else ():
+        stated = model.get("parameters") if isinstance(model, Mapping) else None
+        for name, raw in stated.items() if isinstance(stated, Mapping) else ():
+            dotted = f"models.{block}.parameters.{name}"
+            if not _unknown(dotted, dotted):
+                yield from _value(dotted, raw, dotted)[1]
+
+
+def _as_written(content: Mapping[str, Any], fault: CosimError) -> Any:
+    """The value of a fault, in the words of the file where the fault knows it in SI units."""
+    table: Any = content
+    for key in (fault.key or "").split("."):
+        table = table.get(key) if isinstance(table, Mapping) else None
+    return table if isinstance(table, str) and is_number(fault.value) else fault.value
+
+
 def _without(tables: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """The tables without what is wrong in them, so that the rest can still be looked at."""
     kept: dict[str, Any] = {
@@ -422,7 +458,7 @@ _MEANS_FILES = ("network.", "device.", "models.", "fidelity.", "functions.", "ma
 
 
 def _meaning(
-    tables: Mapping[str, Any], axes: Iterable[Axis], points: Iterable[Mapping[str, Any]], path: Path
+    tables: Mapping[str, Any], axes: Iterable[Axis], points: Iterable[Mapping[str, Any]], written: Written, path: Path
 ) -> list[CosimError]:
     """What is wrong with the names of networks, layers, devices, functions and files, of the file and of the sweep."""
     folder = path.resolve().parent
@@ -441,10 +477,9 @@ def _meaning(
             for each in _meaning_of(tables, {name: value}, folder):
                 if str(each) not in told:
                     told.add(str(each))
+                    shown = written.get((name, repr(value)), plain_value(value))
                     problems.append(
-                        CosimError(
-                            each.message, file=each.file, key=key, value=plain_value(value), allowed=each.allowed
-                        )
+                        CosimError(each.message, file=each.file, key=key, value=shown, allowed=each.allowed)
                     )
     return problems
 
@@ -516,8 +551,10 @@ def _combinations(made: Specification, design: Design) -> Iterator[CosimError]:
                         f"{prefix}{name} = {value_in_words(prefix + name, value)}" for name, value in values.items()
                     )
                     key = f"{prefix}{each.key}" if each.key else prefix.rstrip(".")
+                    has_unit = is_number(each.value) and not _unknown(key, key) and find_name(key).unit
+                    value = value_in_words(key, each.value) if has_unit else each.value
                     yield CosimError(
-                        f"in {count} points ({said}): {each.message}", key=key, value=each.value, allowed=each.allowed
+                        f"in {count} points ({said}): {each.message}", key=key, value=value, allowed=each.allowed
                     )
 
 

@@ -86,10 +86,18 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path, study_file: W
         ('"tile.adc.bits" = [4, 5]', '"models.ramp_adc.file" = ["none.json"]', "line 16: .*none.json"),
         ('"tile.adc.bits" = [4, 5]', '"fidelity.gate" = ["ideal"]', "line 16: .*no such layer"),
         ('"tile.adc.bits" = [4, 5]', '"functions.tanh" = ["tahn"]', "line 16: .*tahn"),
-        ('"tile.adc.bits" = [4, 5]', '"device.time" = ["1 day"]', "line 16: .*no law of drift"),
+        ('"tile.adc.bits" = [4, 5]', '"device.time" = ["1 day"]', "line 16: .*value '1 day': .*no law of drift"),
         ('"tile.adc.bits" = [4, 5]', '"models.ramp_adc.parameters.offset_sigmo" = ["1 mV"]',
          r"line 16: .*Did you mean 'offset_sigma'\?"),
-        ('"tile.adc.bits" = [4, 5]', '"tile.adc.i_bias" = ["20 uA"]', "line 16: .*fitted for another circuit"),
+        ('"tile.adc.bits" = [4, 5]', '"tile.adc.i_bias" = ["20 uA"]',
+         r"line 16: .*value '20 uA': .*fitted for another circuit.*Allowed: 40 µA\."),
+        ('"tile.adc.bits" = [4, 5]', '"models.ramp_adc.file" = ["ramp_acd"]',
+         r"line 16: .*value 'ramp_acd': no such model.*Did you mean 'ramp_adc'\?"),
+        ('"tile.adc.bits" = [4, 5]', '"models.crossbar.file" = ["crosbar"]', r"line 16: .*Did you mean 'crossbar'\?"),
+        ("dac_bits = 5", 'dac_bits = 5\n[device]\nprogramming_sigma = "-1 uS"',
+         r"line 12: .*value '-1 uS': out of range\. Allowed: 0 S to 100 µS"),
+        ("dac_bits = 5", 'dac_bits = 5\n[device]\nread_noise = "60 %"', "line 12: .*value '60 %': out of range"),
+        ("dac_bits = 5", 'dac_bits = 5\n[device]\ntime = "1 day"', "line 12: .*value '1 day': .*no law of drift"),
         ("dac_bits = 5", 'adc.t_clock = "4 ns"', "line 10: .*t_pulse"),
         ("seed = 3", "seed = -3", "line 4: .*value -3"),
         ("test_samples = 30", "test_samples = 0", "line 7: "),
@@ -187,6 +195,11 @@ def test_points_are_named_by_what_they_depend_on() -> None:
 def test_values_for_people_have_their_unit() -> None:
     assert value_in_words("tile.adc.v_read", 0.2) == "200 mV"
     assert value_in_words("tile.adc.bits", 5) == "5"
+    assert value_in_words("device.read_noise", 0.01) == "1 %"
+    assert value_in_words("device.time", 86400.0) == "1 day"
+    assert value_in_words("device.time", 2.5 * 3600) == "2.5 hours"
+    assert value_in_words("device.time", 20.0) == "20 s"
+    assert value_in_words("models.ramp_adc.parameters.offset_sigma", 0.001) == "1 mV"
     assert value_in_words("nonidealities.read_noise", False) == "off"
 
 
@@ -267,7 +280,7 @@ def test_a_rule_inside_a_table_names_the_whole_key(study_file: Write) -> None:
 
 def test_a_model_s_parameter_needs_its_unit(study_file: Write) -> None:
     text = 'schema = "cosim.study/1"\n[models]\nramp_adc.file = "ramp_adc"\nramp_adc.parameters.offset_sigma = 3\n'
-    assert "line 4: key 'models.ramp_adc.parameters.offset_sigma': value 3.0: the unit is missing" in refused(
+    assert "line 4: key 'models.ramp_adc.parameters.offset_sigma': value 3: the unit is missing" in refused(
         study_file(text)
     )
     load_specification(study_file(text.replace("= 3\n", '= "3 mV"\n')))
