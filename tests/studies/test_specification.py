@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cosim.errors import CosimError
-from cosim.studies import specification
+from cosim.studies import meaning
 from cosim.studies.settings import ELSEWHERE, Settings, find_name, known_names, settings_of, value_in_words
 from cosim.studies.specification import load_specification, point_key
 from cosim.studies.template import template
@@ -224,13 +224,13 @@ def test_of_ten_thousand_numbers_some_are_tried_on_the_hardware(
 ) -> None:
     """Each value is held to its own range; what models and circuit say to it is asked of some, the ends among them."""
     asked: list[float] = []
-    honest = specification.check_subject
+    honest = meaning.check_subject
 
     def counting(settings: Settings) -> None:
         asked.append(settings.tile.adc.v_read)
         honest(settings)
 
-    monkeypatch.setattr(specification, "check_subject", counting)
+    monkeypatch.setattr(meaning, "check_subject", counting)
     head = small[: small.index("[sweep]")] + '[sweep]\nmethod = "list"\n'
     points = "".join(f'[[sweep.points]]\n"tile.adc.v_read" = "{200 + n / 200:.3f} mV"\n' for n in range(10_000))
     study = load_specification(study_file(head + points))
