@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from cosim.commands.common import check_writable, out, print_json
 
 if TYPE_CHECKING:
-    from cosim.commands.study import View
+    from cosim.commands.study_view import View
     from cosim.reports.study_data import StudyData
 
 
 def report(path: Path, output: Path | None, as_json: bool) -> None:
     """Write the page of a study's folder, or of its file."""
-    from cosim.commands.study import open_view
+    from cosim.commands.study_view import open_view
 
     view = open_view(path)
     place = output or view.folder.path

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.commands.study import View, open_view
+from cosim.commands.study_view import View, open_view
 from cosim.studies.evaluation import Job, Outcome, failed
 from cosim.studies.execution import begin, run_study
 from cosim.studies.specification import parse_specification

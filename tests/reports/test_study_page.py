@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cosim.commands.study import View, open_view
 from cosim.commands.study_report import study_data_of, write
+from cosim.commands.study_view import View, open_view
 from cosim.reports.plots.study_axes import SettingAxis, short_words
 from cosim.reports.study_analysis import Analysis, analyse
 from cosim.reports.study_data import Setting

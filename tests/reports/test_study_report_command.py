@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cosim.commands.study import open_view
 from cosim.commands.study_report import study_data_of
+from cosim.commands.study_view import open_view
 
 from ..conftest import Run
 from .browser import BROWSER
