@@ -126,7 +126,7 @@ def run(request: Request, write_page: Callable[[View, Path], Path] | None = None
         raise
     finally:
         workplace.close()
-    view = view_of(path, specification, keys)
+    view = view_of(path, specification)
     data = dataset(specification, run_of.folder, view.points, keys, view.found)
     files = [write_netcdf(data, path / "results.nc"), write_csv(rows_of(view.points, view.found), path / "results.csv")]
     files += _parquet(view, path / "results.parquet")

@@ -50,11 +50,11 @@ def open_view(path: Path, output: Path | None = None) -> View:
     except OSError as error:
         raise CosimError(f"cannot read this study: {error.strerror or error}", file=file) from error
     specification = parse_specification(text, file, look_at_files=False)
-    return view_of(folder_path, specification, None)
+    return view_of(folder_path, specification)
 
 
-def view_of(path: Path, specification: Specification, keys: list[str] | None) -> View:
-    """The same of a study that has been read; `keys`: names of its points, where a run has told them."""
+def view_of(path: Path, specification: Specification) -> View:
+    """The same of a study that has been read."""
     folder = read_folder(path)
     base = base_of(specification, folder.manifest["sources"])
     if specification.design is not None:
