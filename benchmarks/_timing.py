@@ -8,18 +8,23 @@ import time
 from collections.abc import Callable
 
 
-def paired(ours: Callable[[], object], other: Callable[[], object], runs: int, warm_up: int = 2) -> tuple[float, float]:
+def paired(
+    ours: Callable[[], object], other: Callable[[], object], runs: int, warm_up: int = 2, block: int = 1
+) -> tuple[float, float]:
     """Median wall times [s] of two ways, run in turn so that both meet the same disturbances.
 
-    warm_up: runs of each before those that count; the first ones compile.
+    warm_up: turns before those that count; the first ones compile.
+    block: runs in a turn, of which the first does not count where there are several. Threads of an OpenMP library go on
+        spinning when its work is done, and take a core from whoever runs right after it.
     """
     times: tuple[list[float], list[float]] = ([], [])
-    for number in range(runs + warm_up):
+    for number in range(-(-runs // max(block - 1, 1)) + warm_up):
         for function, kept in zip((ours, other), times, strict=True):
-            started = time.perf_counter()
-            function()
-            if number >= warm_up:
-                kept.append(time.perf_counter() - started)
+            for place in range(block):
+                started = time.perf_counter()
+                function()
+                if number >= warm_up and (place or block == 1):
+                    kept.append(time.perf_counter() - started)
     return statistics.median(times[0]), statistics.median(times[1])
 
 

@@ -26,6 +26,7 @@ from cosim.tiles.hardware import Hardware
 BATCH, STEPS, INPUTS = 64, 50, 40
 SIZES = (32, 256)
 TORCH_GOAL, AIHWKIT_GOAL = 1 / 4, 6.0
+BLOCK = 10  # runs of each in a turn
 CASES = {
     "all non-idealities, DACs without static errors": (Nonidealities(), 0.0),
     "all non-idealities": (Nonidealities(), 0.1),  # [LSB]
@@ -59,7 +60,7 @@ def main() -> None:
                 with torch.inference_mode():
                     value, other = paired(
                         lambda network=network, rng=rng: network.forward(sequences, rng),
-                        lambda module=module: module(tensor), 200 if hidden == 32 else 60, 5,
+                        lambda module=module: module(tensor), 200 if hidden == 32 else 60, 2, BLOCK,
                     )  # fmt: skip
                 claim = f"LSTM {INPUTS}-{hidden}, {STEPS} steps, batch {BATCH}: {name}"
                 report(claim, value * 1e3, "ms", f"torch {torch.__version__} float32", other / value, TORCH_GOAL,
