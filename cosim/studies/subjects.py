@@ -91,11 +91,8 @@ class Subject:
         fidelities = {each for parts in network.fidelity.values() for each in parts.values()}
         if model_error or self._settings.device.time is not None or Fidelity.SPICE in fidelities:
             return True
-        on = network.hardware.nonidealities
-        drawn = {name for name in on.DRAWN if getattr(on, name)}
-        if network.hardware.tile.dac_sigma == 0.0:
-            drawn.discard("dac_error")
-        return Fidelity.BEHAVIOURAL in fidelities and bool(drawn)
+        on = network.hardware.nonidealities.active(network.hardware.tile)
+        return Fidelity.BEHAVIOURAL in fidelities and any(getattr(on, name) for name in on.DRAWN)
 
     def program(
         self, for_chip: np.random.Generator, for_drift: np.random.Generator, *, model_error: bool = False

@@ -108,7 +108,8 @@ class BehaviouralTile:
         self.config, self.model = config, model
         self.nonidealities = nonidealities or Nonidealities()
         self.model_error = None if model_error is None or model_error.is_zero else model_error
-        self._exact = not any(vars(self.nonidealities).values()) and self.model_error is None
+        active = any(vars(self.nonidealities.active(config)).values())
+        self._exact = self._bits_alone = not active and self.model_error is None
         self.device = device or config.device
         self.inputs, self.outputs = config.inputs, config.outputs
         self.resistances = _resistances(config, array)
@@ -163,6 +164,7 @@ class BehaviouralTile:
             shifts = self.model_error.shifts(self.thresholds.shape, for_error)  # type: ignore[arg-type]
             self.thresholds = self.thresholds + shifts / self.model.mac_gain()
         self._levels = chip.dac if on.dac_error else None
+        self._exact = self._bits_alone and self._levels is None
         self.converter = self._converter(chip)
         self._single_array = self.array.single()
         self._single = tuple(

@@ -199,6 +199,14 @@ class Nonidealities:
     comparator_lag: bool = True  # systematic: mean offset, lag behind the staircase, bandwidth of the ramp
     adc_noise: bool = True  # of comparators, resets and the reading of the ramp column, anew in each conversion
 
+    def active(self, config: TileConfig) -> Nonidealities:
+        """The same without what a tile has none of: errors of ideal DACs, and a law of linear cells."""
+        return replace(
+            self,
+            dac_error=self.dac_error and config.dac_sigma > 0.0,
+            cell_nonlinearity=self.cell_nonlinearity and config.law != "linear",
+        )
+
     def quiet(self) -> Nonidealities:
         """The same without what differs from conversion to conversion."""
         return replace(self, **dict.fromkeys(self.NOISE, False))

@@ -66,3 +66,22 @@ def test_settings_and_fidelities_that_are_not_there_are_refused() -> None:
         checked_fidelity("exact")
     assert caught.value.allowed == ["ideal", "quantised", "behavioural", "spice"]
     assert checked_fidelity("spice") is Fidelity.SPICE
+
+
+def test_switches_of_what_a_tile_has_none_of_change_nothing() -> None:
+    """Ideal DACs have no error and linear cells no law: with these switches alone a tile is the quantised one, ties
+    included."""
+    inputs, outputs = 30, 8
+    rng = np.random.default_rng(4)
+    weights, x = rng.uniform(-1, 1, (inputs, outputs)), rng.uniform(-1, 1, (400, inputs)).astype(np.float32)
+    adc = RampAdcConfig(bits=8, function="linear")
+    hardware = Hardware(TileConfig(inputs=inputs, outputs=outputs, dac_bits=4, weight_bits=4, w_max=1.0, adc=adc))
+    codes = []
+    for switches in (Nonidealities.none(), Nonidealities.only("dac_error"), Nonidealities.only("cell_nonlinearity")):
+        tile = hardware.with_nonidealities(switches).build("linear", "behavioural")
+        tile.program(weights, np.random.default_rng(1))
+        codes.append(tile.forward(x, np.random.default_rng(2)))
+    quantised = hardware.build("linear", "quantised")
+    quantised.program(weights, np.random.default_rng(1))
+    for each in codes:
+        np.testing.assert_array_equal(each, quantised.forward(x, np.random.default_rng(2)))
