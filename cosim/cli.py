@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from cosim.commands.cost_app import app as cost
 from cosim.commands.crosscheck_app import crosscheck
+from cosim.commands.data_app import app as data
 from cosim.commands.study_app import app as study
 from cosim.errors import CosimError
 
@@ -292,105 +294,8 @@ def train(
 
 app.add_typer(study, name="study")
 app.command()(crosscheck)
-
-cost = typer.Typer(help="Energy, latency and area of a network on the hardware.", no_args_is_help=True)
 app.add_typer(cost, name="cost")
-
-
-CostNetwork = Annotated[
-    str, typer.Argument(help="digits_lstm, har_lstm, fsdd_lstm, ptb_char_lstm or cifar10_resnet32.")
-]
-CostTile = Annotated[Path | None, typer.Option(help="TOML file of the tile; default: 128 x 128 weights.")]
-CostSettings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="A setting of the tile (adc.bits=8, inputs=64) or of the account (processors=16, cycles=4,"
-        " sar_share=1, word_bits, amplifier_current); may be repeated.",
-    ),
-]
-CostNode = Annotated[
-    int | None, typer.Option(help="Node of digital parts and of the SAR's fits [nm]; default: the process's.")
-]
-CostInputs = Annotated[
-    str, typer.Option(help="data: of the network's data set; drawn: at random, for machines without it.")
-]
-CostSeed = Annotated[int, typer.Option(help="Seed of the sample of inputs.")]
-
-
-@cost.command("explain")
-def explain_cost(
-    network: CostNetwork,
-    hardware: CostTile = None,
-    settings: CostSettings = None,
-    yardstick: Annotated[
-        str | None, typer.Option(help="Converter: nl-ramp (default), or ramp, sar with digital activations.")
-    ] = None,
-    node: CostNode = None,
-    inputs: CostInputs = "data",
-    depth: Annotated[int | None, typer.Option(help="Levels of the trees to print; default: all.")] = None,
-    notes: Annotated[bool, typer.Option(help="Formula and source beside each term.")] = True,
-    seed: CostSeed = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Unfold energy, latency and area of an inference to their terms; see docs/costs.md."""
-    from cosim.commands import cost as command
-    from cosim.commands.common import pairs
-
-    chosen = dict(pairs(settings, "--set"))
-    command.explain(command.Request(network, hardware, chosen, yardstick, node, inputs, depth, notes, seed, as_json))
-
-
-@cost.command("compare")
-def compare_cost(
-    network: CostNetwork,
-    hardware: CostTile = None,
-    settings: CostSettings = None,
-    node: CostNode = None,
-    inputs: CostInputs = "data",
-    seed: CostSeed = 0,
-    as_json: AsJson = False,
-) -> None:
-    """The same network with the ramp ADC that gives activations, an ordinary ramp ADC and SAR ADCs."""
-    from cosim.commands import cost as command
-    from cosim.commands.common import pairs
-
-    chosen = dict(pairs(settings, "--set"))
-    command.compare(command.Request(network, hardware, chosen, None, node, inputs, None, False, seed, as_json))
-
-
-data = typer.Typer(help="Data sets: list, fetch, check.", no_args_is_help=True)
 app.add_typer(data, name="data")
-
-
-@data.command("list")
-def list_data(as_json: AsJson = False) -> None:
-    """The data sets, and where they are on this machine."""
-    from cosim.commands import data as command
-
-    command.show_list(as_json)
-
-
-@data.command("fetch")
-def fetch_data(
-    names: Annotated[list[str], typer.Argument(help="Data sets; cosim data list names them.")], as_json: AsJson = False
-) -> None:
-    """Download data sets from their official addresses, where they are not on this machine."""
-    from cosim.commands import data as command
-
-    command.fetch(names, as_json)
-
-
-@data.command("check")
-def check_data(
-    names: Annotated[list[str] | None, typer.Argument(help="Data sets; default: all that are here.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Read data sets whole and say whether they are what they should be; exit code 1 if one is not."""
-    from cosim.commands import data as command
-
-    if not command.check(names or [], as_json):
-        raise typer.Exit(1)
 
 
 @app.command()
