@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,8 @@ def made_up_study(folder: Path, text: str, workplace: MadeUp | None = None) -> V
     run = begin(parse_specification(text, file), results, workplace or MadeUp())  # type: ignore[arg-type]
     run_study(run)
     return open_view(results)
+
+
+def spaced(text: str) -> str:
+    """Text of a page with single, ordinary spaces."""
+    return re.sub(r"\s+", " ", text.replace("\u00a0", " "))
