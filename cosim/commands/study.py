@@ -62,8 +62,8 @@ def check(path: Path, as_json: bool) -> None:
 def plan(path: Path, output: Path | None, workers: int | None, trial: bool, as_json: bool) -> None:
     """Points, time and memory."""
     from cosim.progress import in_words
-    from cosim.spice.pool import available_cores
     from cosim.studies import plan as planning
+    from cosim.workers import available_cores
 
     specification = load_specification(path)
     found = planning.plan(specification, folder_of(path, output), workers or available_cores(), trial=trial)

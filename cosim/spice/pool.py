@@ -7,8 +7,6 @@ reported as failed. A worker whose library asks to be unloaded ends itself befor
 from __future__ import annotations
 
 import atexit
-import contextlib
-import multiprocessing
 import os
 import shutil
 import tempfile
@@ -31,14 +29,11 @@ from cosim.spice.isolated import run_isolated
 from cosim.spice.ladder import climb
 from cosim.spice.library import Simulator, probe
 from cosim.spice.orphans import end_with_parent
+from cosim.workers import WorkerProcesses, available_cores
 
 DECKS_PER_WORKER = 500  # a worker is renewed after so many decks, whatever it may have leaked
 POISONED_EXIT = 75
 MOST_BREAKDOWNS = 3
-NO_MAIN_GUARD = (
-    "in a script of your own, what simulates must stand under `if __name__ == '__main__':`, because each worker"
-    " imports the script"
-)
 BACKENDS = ("session", "isolated")
 
 
@@ -119,8 +114,9 @@ class SimulatorPool:
         self.use_cache = use_cache
         self.backend = "isolated" if self.simulator.library is None else backend
         self.decks_run = self.decks_known = 0
-        self._pool: pebble.ProcessPool | None = None
-        self._breakdowns = 0  # of the worker pool as a whole, since the last result
+        self._processes = WorkerProcesses(
+            self.workers, DECKS_PER_WORKER, _start_worker, self._worker_arguments, MOST_BREAKDOWNS
+        )
         self._folder: str | None = None  # where the workers work
 
     def __enter__(self) -> SimulatorPool:
@@ -175,7 +171,7 @@ class SimulatorPool:
                 if result is None:  # its worker was of no use any more and did not run this deck
                     pending[self._schedule(todo[key], key)] = key
                     continue
-                self._breakdowns = 0
+                self._processes.succeeded()
                 yield key, result
 
     def _seconds(self, result: Result) -> float:
@@ -188,36 +184,23 @@ class SimulatorPool:
         self._end(5.0)
 
     def _end(self, patience: float | None) -> None:
-        if self._pool is not None:
-            self._pool.stop()
-            with contextlib.suppress(TimeoutError):
-                self._pool.join(patience)
-            self._pool = None
+        self._processes.end(patience)
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
+    def _worker_arguments(self) -> tuple[Path | None, bool, str, int]:
+        self._remove_folder()  # of workers that broke down
+        self._folder = tempfile.mkdtemp(prefix="cosim-")
+        return self.simulator.library, self.simulator.klu, self._folder, os.getpid()
+
     def _schedule(self, deck: Deck, key: str) -> Future[Result]:
-        if self._pool is not None and not self._pool.active:  # pebble gives up when an idle worker is killed
-            self._drop()
-            self._breakdowns += 1
-        if self._breakdowns > MOST_BREAKDOWNS:
-            raise CosimError(f"the worker processes end as soon as they start; {NO_MAIN_GUARD}")
-        if self._pool is None:
-            if getattr(multiprocessing.current_process(), "_inheriting", False):
-                raise SystemExit(1)  # a worker that is importing a script without that line: see above
-            self._folder = tempfile.mkdtemp(prefix="cosim-")
-            self._pool = pebble.ProcessPool(
-                max_workers=self.workers,
-                max_tasks=DECKS_PER_WORKER,
-                initializer=_start_worker,
-                initargs=(self.simulator.library, self.simulator.klu, self._folder, os.getpid()),
-                context=multiprocessing.get_context("spawn"),
-            )
-        if self.backend == "isolated":
-            arguments = (deck, key, self.simulator, self.timeout)
-            return self._pool.schedule(run_alone, args=arguments)  # it keeps the time itself
-        return self._pool.schedule(_run_in_worker, args=(deck, key), timeout=self.timeout)
+        if self.backend == "isolated":  # keeps the time itself
+            return self._processes.schedule(run_alone, deck, key, self.simulator, self.timeout)
+        return self._processes.schedule(_run_in_worker, deck, key, timeout=self.timeout)
 
     def _outcome(self, future: Future[Result], key: str) -> Result | None:
         try:
@@ -245,13 +228,6 @@ class SimulatorPool:
             )
             self.use_cache = False
         return result
-
-
-def available_cores() -> int:
-    """Cores this process may use (a container's or a job's share, not the machine's)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _default: SimulatorPool | None = None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from cosim.errors import CosimError
 from cosim.spice.library import Simulator, probe
-from cosim.spice.pool import NO_MAIN_GUARD, SimulatorPool
+from cosim.spice.pool import SimulatorPool
 from cosim.spice.slurm import read_options, slurm_cluster
+from cosim.workers import NO_MAIN_GUARD
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -7,7 +7,6 @@ whose workers die `MOST_DEATHS` times is given up as failed. What a point gives 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import queue
 import signal
@@ -20,13 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cosim.errors import CosimError
 from cosim.spice.cluster import threads_of
 from cosim.spice.orphans import end_with_parent
-from cosim.spice.pool import NO_MAIN_GUARD, available_cores
 from cosim.spice.schedulers import open_client
 from cosim.studies.evaluation import Job, Outcome, evaluate, failed
 from cosim.studies.subjects import subject_of
+from cosim.workers import WorkerProcesses, available_cores
 
 if TYPE_CHECKING:
-    import pebble
     from distributed import Client
 
 MOST_DEATHS = 3  # of workers on one point
@@ -107,14 +105,15 @@ class ProcessPool:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or available_cores()
-        self._pool: pebble.ProcessPool | None = None
+        self._processes = WorkerProcesses(
+            self.workers, POINTS_PER_WORKER, _start_worker, lambda: (os.getpid(),), MOST_BREAKDOWNS
+        )
         self._jobs: dict[Future[Outcome], Job] = {}
         self._deaths: dict[str, int] = {}
-        self._breakdowns = 0
 
     def submit(self, job: Job) -> None:
         """See `Workplace`."""
-        self._jobs[self._schedule(job)] = job
+        self._jobs[self._processes.schedule(_attempt, job)] = job
 
     def ended(self, patience: float) -> Iterator[Outcome]:
         """See `Workplace`."""
@@ -125,29 +124,8 @@ class ProcessPool:
             if outcome is None:
                 self.submit(job)
                 continue
-            self._breakdowns = 0
+            self._processes.succeeded()
             yield outcome
-
-    def _schedule(self, job: Job) -> Future[Outcome]:
-        import pebble
-
-        if self._pool is not None and not self._pool.active:  # pebble gives up when an idle worker is killed
-            self._end(5.0)
-            self._breakdowns += 1
-        if self._breakdowns > MOST_BREAKDOWNS:
-            raise CosimError(f"the worker processes end as soon as they start; {NO_MAIN_GUARD}")
-        if self._pool is None:
-            if getattr(multiprocessing.current_process(), "_inheriting", False):
-                raise SystemExit(1)  # a worker that is importing a script without that line: see above
-            self._pool = pebble.ProcessPool(
-                max_workers=self.workers,
-                max_tasks=POINTS_PER_WORKER,
-                initializer=_start_worker,
-                initargs=(os.getpid(),),
-                context=multiprocessing.get_context("spawn"),
-            )
-        future: Future[Outcome] = self._pool.schedule(_attempt, args=(job,))
-        return future
 
     def _outcome(self, future: Future[Outcome], job: Job) -> Outcome | None:
         """The outcome of a point that has ended; None where it is to be done again."""
@@ -166,14 +144,7 @@ class ProcessPool:
     def close(self, *, at_once: bool = False) -> None:
         """See `Workplace`."""
         self._jobs.clear()
-        self._end(5.0 if at_once else None)
-
-    def _end(self, patience: float | None) -> None:
-        if self._pool is not None:
-            self._pool.stop()
-            with contextlib.suppress(TimeoutError):
-                self._pool.join(patience)
-            self._pool = None
+        self._processes.end(5.0 if at_once else None)
 
 
 class DaskCluster:
