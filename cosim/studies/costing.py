@@ -162,6 +162,7 @@ def tile_works(matrix: TiledMatrix, samples: NDArray[Any], vectors: float) -> li
     for part in matrix.parts:
         config = part.config
         codes = dac_codes(scaled[:, part.rows], config.dac_bits)
+        # What drivers see is the effective conductances; compensated cells are programmed to have these.
         cells = conductance_targets(part.weights, config)
         works.append(TileWork(f"{matrix.name}.{part.name}", config, cells, codes, vectors))
     return works

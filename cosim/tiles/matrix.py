@@ -106,10 +106,7 @@ class TiledMatrix:
         s_w = self.scales.weight_scales(self.layout)[block.row, block.columns]
         config = self._config(held.shape[0], held.shape[1], 1.0 / a)
         # Quantised tiles compensate nothing, but a smaller window has a larger pedestal.
-        if config.compensated and (
-            fidelity in (Fidelity.BEHAVIOURAL, Fidelity.SPICE)
-            or (fidelity is Fidelity.QUANTISED and config.signs != "differential")
-        ):
+        if config.compensated:  # at every fidelity: pulses, costs and pedestals are those of the circuit
             share = self.mapping.headroom or headroom_for(held, config)
             config = config.model_copy(update={"headroom": share})
         scale = sign * a * self.scales.s_x * s_w * block.place

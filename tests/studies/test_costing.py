@@ -15,7 +15,7 @@ from cosim.networks.reference import shipped_reference
 from cosim.networks.references import graph_of
 from cosim.networks.tiled import TiledNetwork
 from cosim.studies.costing import VECTORS, cost_of, cost_of_network, group_of, kind_of, layers_of
-from cosim.tiles.config import TileConfig
+from cosim.tiles.config import TileConfig, input_pulse
 from cosim.tiles.hardware import Hardware
 from cosim.tiles.scaling import ScalingConfig
 
@@ -107,6 +107,20 @@ def test_a_network_that_is_there_costs_what_its_graph_costs(fsdd: Graph) -> None
     network.calibrate(data)
     assert cost_of_network(network, data).figures() == cost_of(fsdd, hardware, data).figures()
     assert not network.programmed
+
+
+def test_pulses_of_compensated_arrays_are_as_long_as_their_headroom_wants(fsdd: Graph) -> None:
+    """At any fidelity: the weights take a share of the window, so T = alpha C_fb / (V_read S) is longer by as much."""
+    data = drawn(4, STEPS, INPUTS)
+    plain, compensated = (works(fsdd, data, compensated=wanted)["lstm.l0"].tiles[0].config for wanted in (False, True))
+    assert 0.3 < compensated.headroom < 1.0
+    assert input_pulse(compensated) == pytest.approx(input_pulse(plain) / compensated.headroom, rel=1e-12)
+    hardware = Hardware(TileConfig(inputs=128, outputs=128, compensated=True))
+    network = TiledNetwork(fsdd, hardware)
+    network.calibrate(data)
+    costs = [cost_of_network(each, data).figures() for each in (network, network.variant(fidelity="quantised"))]
+    assert costs[0] == costs[1]
+    assert costs[0]["latency"] > cost_of(fsdd, Hardware(TileConfig(inputs=128, outputs=128)), data).figures()["latency"]
 
 
 def test_larger_inputs_take_more_from_the_array_alone(fsdd: Graph) -> None:

@@ -146,6 +146,9 @@ def test_each_part_of_a_matrix_has_the_headroom_it_needs() -> None:
     made = TiledMatrix(WEIGHTS, hardware, scales=Scales.uniform(1.0, 1.0, 4.0), name="made")
     shares = [part.config.headroom for part in made.parts]
     assert len(set(shares)) == 2 and all(0.3 < share <= 1.0 for share in shares)
+    for fidelity in ("ideal", "quantised"):
+        other = TiledMatrix(WEIGHTS, hardware, scales=Scales.uniform(1.0, 1.0, 4.0), fidelity=fidelity, name="made")
+        assert [part.config.headroom for part in other.parts] == shares
     stated = TiledMatrix(
         WEIGHTS, hardware, scales=Scales.uniform(1.0, 1.0, 4.0), mapping=MappingConfig(headroom=0.4), name="made"
     )
